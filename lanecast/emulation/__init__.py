@@ -1,0 +1,1 @@
+"""Paths and drivers: links, impairments, topologies, and who owns the clock."""

@@ -1,0 +1,1 @@
+"""Plan to result to figure."""

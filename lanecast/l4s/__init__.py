@@ -1,0 +1,1 @@
+"""Queues and marks: droptail to FQ-CoDel, and the place of DualPI2."""

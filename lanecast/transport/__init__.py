@@ -1,0 +1,1 @@
+"""Time, packets and endpoints: the engine and everything that sends or receives (no clock, no sockets)."""

@@ -1,0 +1,15 @@
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+compiled: bool
+longlong = int
+ulonglong = int
+double = float
+bint = bool
+int = int
+Py_ssize_t = int
+p_longlong: Any
+
+def cast(kind: type[_T], value: Any, typecheck: bool = ...) -> _T: ...
+def declare(kind: type[_T], value: Any = ...) -> _T: ...
