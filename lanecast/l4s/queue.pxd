@@ -27,7 +27,9 @@ cdef class Queue:
     cpdef is_full(self, long long size)
     cpdef long long head_sojourn(self, long long now) except *
     cpdef keep(self, long long now, Packet packet)
+    cpdef keep_in(self, long long now, Packet packet, Fifo line)
     cpdef Packet release(self)
+    cpdef Packet release_from(self, Fifo line)
     cpdef hand_out(self, long long now, Packet packet)
     cpdef discard(self, long long now, Packet packet, long long reason)
     cpdef mark(self, long long now, Packet packet)

@@ -82,8 +82,12 @@ class Queue:
 
     def keep(self, now: Ns, packet: Packet) -> None:
         """Put the packet at the end of `line` and stamp it."""
+        self.keep_in(now, packet, self.line)
+
+    def keep_in(self, now: Ns, packet: Packet, line: Fifo) -> None:
+        """Do as `keep`, in another line: for queues that hold several."""
         packet.enqueued = now
-        self.line.append(packet)
+        line.append(packet)
         self.count += 1
         self.backlog += packet.size
         if self.log is not None:
@@ -91,7 +95,11 @@ class Queue:
 
     def release(self) -> Packet | None:
         """Remove the head of `line`; the caller hands it out or discards it."""
-        packet = self.line.popleft()
+        return self.release_from(self.line)
+
+    def release_from(self, line: Fifo) -> Packet | None:
+        """Do as `release`, from another line."""
+        packet = line.popleft()
         if packet is not None:
             self.count -= 1
             self.backlog -= packet.size
