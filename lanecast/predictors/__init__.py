@@ -1,0 +1,1 @@
+"""Learned parts (the only room with torch)."""
