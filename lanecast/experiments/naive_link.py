@@ -8,26 +8,27 @@ exactness` and by the oracle tests, never by a simulation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 NEVER_SENT = -1
 DROPPED = -2
 
 
-def expand(times: Sequence[int], until: int, *, loop: bool = True) -> list[int]:
-    """Return every opportunity (ns) up to and including `until`, the trace repeated as often as it takes."""
-    expanded: list[int] = []
+def expand(times: Sequence[int], until: int, *, loop: bool = True) -> Iterator[int]:
+    """Yield every opportunity (ns) up to and including `until`, the trace repeated as often as it takes."""
     base = 0
     while base <= until:
-        expanded.extend(base + time for time in times)
+        for time in times:
+            if base + time <= until:
+                yield base + time
         base += times[-1]
         if not loop:
             break
-    return [time for time in expanded if time <= until]
 
 
 def departures(
-    opportunities: Sequence[int],
+    opportunities: Iterable[int],
     arrivals: Sequence[int],
     sizes: Sequence[int],
     *,
@@ -44,9 +45,9 @@ def departures(
     transit = -1
     left = 0
     arrival = 0
-    for place in range(len(opportunities) + 1):  # one turn more: arrivals after the last opportunity meet the limit too
-        is_over = place == len(opportunities)
-        time = arrivals[-1] + 1 if is_over else opportunities[place]
+    after_all = arrivals[-1] + 1
+    # One turn more: arrivals after the last opportunity meet the limit too.
+    for time, credit_here in chain(((time, bytes_each) for time in opportunities), [(after_all, 0)]):
         while arrival < len(arrivals) and arrivals[arrival] < time:
             packets = len(waiting) - first
             too_many = limit_packets > 0 and packets + 1 > limit_packets
@@ -57,7 +58,7 @@ def departures(
                 waiting.append(arrival)
                 backlog += sizes[arrival]
             arrival += 1
-        credit = 0 if is_over else bytes_each
+        credit = credit_here
         while credit > 0:
             if transit < 0:
                 if first == len(waiting):
@@ -72,6 +73,8 @@ def departures(
             if left == 0:
                 result[transit] = time
                 transit = -1
+        if arrival == len(arrivals) and first == len(waiting) and transit < 0:
+            break
     return result
 
 
