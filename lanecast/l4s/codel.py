@@ -22,7 +22,7 @@ from lanecast.transport.units import MS, Int, Ns
 
 TARGET = 5 * MS  # RFC 8289 4.4
 INTERVAL = 100 * MS  # RFC 8289 4.3
-MTU = 1514  # bytes; the largest packet (RFC 8289 5.3), Ethernet header included
+MTU = 1500  # bytes; the largest packet (RFC 8289 5.3 maxpacket); sizes are IP lengths
 RESUME_INTERVALS = 16  # RFC 8289 5.5
 
 _EARLY = EARLY
@@ -93,14 +93,13 @@ class CodelLaw:
 
     def _pull(self, now: Ns) -> Packet | None:
         """Remove the head and judge whether dropping it would be right (RFC 8289 5.6, dodequeue)."""
-        packet: Packet | None = self.line.popleft()
+        packet: Packet | None = self.owner.release_from(self.line)
         self._ok_to_drop = False
-        if packet is None:
-            self._first_above = 0
-            return None
-        self.owner.count -= 1
-        self.owner.backlog -= packet.size
-        if now - packet.enqueued < self.parameters.target or self.line.size <= self.parameters.mtu:
+        if (
+            packet is None
+            or now - packet.enqueued < self.parameters.target
+            or self.line.size <= self.parameters.mtu
+        ):
             self._first_above = 0
         elif self._first_above == 0:
             self._first_above = now + self.parameters.interval

@@ -3,6 +3,10 @@
 Limits combine; 0 means none. A time limit refuses an arrival while the packet that goes next has waited
 `limit_time` or longer: the arrival would wait at least as long behind it. Drophead makes room for the arrival by
 dropping from the front (fresh data over stale), and refuses only a packet larger than the whole limit.
+
+No rate is assumed: a time limit follows a link whose capacity varies or stops. At a constant rate the queue holds
+about `limit_time` of that rate; a packet let in may wait longer when the link slows down afterwards. Every
+limit may be set while the queue runs; packets already held stay until an arrival meets the new limit.
 """
 
 from __future__ import annotations

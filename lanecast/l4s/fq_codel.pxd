@@ -23,4 +23,4 @@ cdef class FqCoDel(Queue):
     cdef object _old
     cpdef long long place_of(self, long long flow) except *
     cdef _rotate(self, FlowQueue queue)
-    cdef _shed(self, long long now, Packet arrival)
+    cdef _shed(self, long long now)

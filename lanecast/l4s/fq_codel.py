@@ -4,7 +4,8 @@ Theory of operation (RFC 8290 4). An arrival goes to flow queue hash(flow, pertu
 joins the *new* list with one quantum of credit; new queues are served before *old* ones, so sparse flows skip
 ahead. A queue out of credit gets another quantum and goes to the end of the old list; an empty new queue goes
 there too (so that a flow cannot stay new by pausing), an empty old one leaves. Over the limit, the fattest queue
-loses half its bytes, at most `drop_batch` packets, from its front.
+loses half its bytes, at most `drop_batch` packets, from its front (as Linux; RFC 8290 4.1 says half its packets); that
+repeats until the limits hold. CoDel's "at most one MTU left" looks at the flow's own queue.
 """
 
 from __future__ import annotations
@@ -84,14 +85,14 @@ class FqCoDel(Queue):
         if queue is None:
             queue = FlowQueue(self, self._parameters)
             self._queues[place] = queue
-        full: cython.bint = self.is_full(packet.size)
-        self.line = queue.line  # `keep` appends to it
-        self.keep(now, packet)
+        self.keep_in(now, packet, queue.line)
         if queue.list_kind == _IDLE:
             queue.list_kind = _NEW
             queue.credit = self.quantum
             self._new.append(queue)
-        return not (full and self._shed(now, packet))
+        while 0 < self.limit_packets < self.count or 0 < self.limit_bytes < self.backlog:
+            self._shed(now)
+        return queue.line.tail is packet
 
     def take(self, now: Ns) -> Packet | None:
         """Return the next packet to send, or None; CoDel may drop the last one held."""
@@ -131,8 +132,8 @@ class FqCoDel(Queue):
         queue.list_kind = _OLD
         self._old.append(queue)
 
-    def _shed(self, now: Ns, arrival: Packet) -> bool:
-        """Drop from the front of the fattest queue; tell whether the arrival itself was dropped."""
+    def _shed(self, now: Ns) -> None:
+        """Drop from the front of the fattest queue, the first in turn among equals."""
         queue: FlowQueue
         fattest: FlowQueue | None = None
         for queue in (*self._new, *self._old):
@@ -140,15 +141,10 @@ class FqCoDel(Queue):
                 fattest = queue
         assert fattest is not None, "a queue over its limit holds packets"
         goal: cython.longlong = fattest.line.size // 2
-        lost = False
         for _ in range(self.drop_batch):
-            packet: Packet | None = fattest.line.popleft()
+            packet: Packet | None = self.release_from(fattest.line)
             if packet is None:
                 break
-            self.count -= 1
-            self.backlog -= packet.size
             self.discard(now, packet, _HEAD)
-            lost = lost or packet is arrival
             if fattest.line.size <= goal:
                 break
-        return lost

@@ -2,9 +2,9 @@ from lanecast.l4s.queue cimport Queue
 from lanecast.transport.rng cimport Stream
 from lanecast.transport.stage cimport Packet
 
-cdef int _EARLY, _TAIL
+cdef int _EARLY, _TAIL, _NOT_ECT
 cdef long long _HIGH_DELAY, _SECOND, _SAFE_PACKETS
-cdef double _SAFE_PROBABILITY
+cdef double _SAFE_PROBABILITY, _SPARED_BELOW, _CERTAIN_FROM
 
 
 cdef class Pie(Queue):
@@ -16,6 +16,8 @@ cdef class Pie(Queue):
     cdef readonly long long max_burst
     cdef readonly bint ecn
     cdef readonly double mark_limit
+    cdef readonly bint derandomise
+    cdef readonly double gathered
     cdef readonly double probability
     cdef readonly long long burst_left
     cdef long long _old_delay

@@ -3,7 +3,8 @@
 Theory of operation (RFC 8033 4). Every `update` the drop probability moves by
 alpha (delay - target) + beta (delay - old delay), scaled down while it is small; arrivals are then dropped (or
 marked, up to a probability of `mark_limit`) at random. No drop during the burst allowance, while the delay was
-under half the target with a probability under 20 %, or with at most two packets held.
+under half the target with a probability under 20 %, or with at most two packets held. With `derandomise` the
+probability is added up over arrivals since the last signal: none below 0.85, a certain one from 8.5 (RFC 8033 5.4).
 
 The delay is the head's sojourn time at the instant of the update (the time-stamp method of RFC 8033 5.2), 0 when empty.
 Queues own no timer: updates that fell due since the last call are made up first. Between calls the queue does not
@@ -16,7 +17,7 @@ import cython
 
 from lanecast.l4s.queue import EARLY, TAIL, Queue
 from lanecast.transport.rng import Stream
-from lanecast.transport.stage import Packet
+from lanecast.transport.stage import NOT_ECT, Packet
 from lanecast.transport.units import MS, SECOND, Ns
 
 TARGET = 15 * MS  # QDELAY_REF, RFC 8033 4.2
@@ -31,10 +32,13 @@ STEP_FROM = 0.1  # RFC 8033 4.2: above this, one update adds at most STEP
 STEP = 0.02
 HIGH_DELAY = 250 * MS  # RFC 8033 4.2: above this, STEP more
 DECAY = 0.98  # RFC 8033 4.2
+SPARED_BELOW = 0.85  # RFC 8033 5.4
+CERTAIN_FROM = 8.5  # RFC 8033 5.4
 
 _EARLY, _TAIL = EARLY, TAIL
 _HIGH_DELAY, _SECOND = HIGH_DELAY, SECOND
 _SAFE_PACKETS, _SAFE_PROBABILITY = SAFE_PACKETS, SAFE_PROBABILITY
+_SPARED_BELOW, _CERTAIN_FROM, _NOT_ECT = SPARED_BELOW, CERTAIN_FROM, NOT_ECT
 
 
 class Pie(Queue):
@@ -53,11 +57,12 @@ class Pie(Queue):
         max_burst: int = MAX_BURST,
         ecn: bool = False,
         mark_limit: float = MARK_LIMIT,
+        derandomise: bool = False,
     ) -> None:
         super().__init__(limit_packets=limit_packets, limit_bytes=limit_bytes)
-        if target <= 0 or update <= 0 or max_burst < 0 or not 0.0 <= mark_limit <= 1.0:
+        if target < 2 or update <= 0 or max_burst < 0 or not 0.0 <= mark_limit <= 1.0:
             raise ValueError(
-                f"PIE needs target > 0, update > 0, max_burst >= 0 and mark_limit within 0..1; "
+                f"PIE needs target >= 2 ns, update > 0, max_burst >= 0 and mark_limit within 0..1; "
                 f"got {target}, {update}, {max_burst}, {mark_limit}"
             )
         self.stream = stream
@@ -68,6 +73,8 @@ class Pie(Queue):
         self.max_burst = max_burst
         self.ecn = ecn
         self.mark_limit = mark_limit
+        self.derandomise = derandomise
+        self.gathered = 0.0  # RFC 8033 5.4 accu_prob_
         self.probability = 0.0
         self.burst_left = max_burst
         self._old_delay = 0
@@ -81,13 +88,16 @@ class Pie(Queue):
         if self.is_full(packet.size):
             self.discard(now, packet, _TAIL)
             return False
-        if self._is_unlucky() and not (
-            self.ecn and self.probability < self.mark_limit and self.mark(now, packet)
-        ):
-            self.discard(now, packet, _EARLY)
-            return False
-        self.keep(now, packet)
-        return True
+        if not self._is_unlucky():
+            self.keep(now, packet)
+            return True
+        self.gathered = 0.0
+        if self.ecn and self.probability < self.mark_limit and packet.ecn != _NOT_ECT:
+            self.keep(now, packet)
+            self.mark(now, packet)
+            return True
+        self.discard(now, packet, _EARLY)
+        return False
 
     def take(self, now: Ns) -> Packet | None:
         """Return the next packet to send."""
@@ -104,6 +114,12 @@ class Pie(Queue):
             return False
         if self._old_delay < self.target // 2 and self.probability < _SAFE_PROBABILITY:
             return False
+        if self.derandomise:
+            self.gathered += self.probability
+            if self.gathered < _SPARED_BELOW:
+                return False
+            if self.gathered >= _CERTAIN_FROM:
+                return True
         return self.stream.next_double() < self.probability
 
     def _catch_up(self, now: Ns) -> None:

@@ -2,7 +2,7 @@ from lanecast.l4s.queue cimport Queue
 from lanecast.transport.rng cimport Stream
 from lanecast.transport.stage cimport Packet
 
-cdef int _EARLY, _TAIL
+cdef int _EARLY, _TAIL, _NOT_ECT
 
 
 cdef class Red(Queue):

@@ -12,7 +12,7 @@ import cython
 
 from lanecast.l4s.queue import EARLY, TAIL, Queue
 from lanecast.transport.rng import Stream
-from lanecast.transport.stage import Packet
+from lanecast.transport.stage import NOT_ECT, Packet
 from lanecast.transport.units import Ns
 
 WEIGHT = 0.002  # Floyd and Jacobson 1993, 6
@@ -21,7 +21,7 @@ MAX_PACKETS = 15.0  # three times the minimum (Floyd 1997)
 MAX_PROBABILITY = 0.1  # Floyd 1997
 PACKET_TIME = 120_000  # ns, 1500 bytes at 100 Mbit/s: assumption, set it to the link's own
 
-_EARLY, _TAIL = EARLY, TAIL
+_EARLY, _TAIL, _NOT_ECT = EARLY, TAIL, NOT_ECT
 
 
 class Red(Queue):
@@ -71,13 +71,16 @@ class Red(Queue):
             self._spared = 0
             self.discard(now, packet, _TAIL)
             return False
-        if self._is_unlucky():
-            self._spared = 0
-            if not (self.ecn and self.average < self.max_packets and self.mark(now, packet)):
-                self.discard(now, packet, _EARLY)
-                return False
-        self.keep(now, packet)
-        return True
+        if not self._is_unlucky():
+            self.keep(now, packet)
+            return True
+        self._spared = 0
+        if self.ecn and self.average < self.max_packets and packet.ecn != _NOT_ECT:
+            self.keep(now, packet)
+            self.mark(now, packet)
+            return True
+        self.discard(now, packet, _EARLY)
+        return False
 
     def take(self, now: Ns) -> Packet | None:
         """Return the next packet to send."""

@@ -1,13 +1,15 @@
-"""Queues by name. Options are the constructors' own keyword arguments: times in ns, sizes in bytes.
+"""Queues by name. Options are the constructors' keyword arguments, times in ns and sizes in bytes.
 
-A queue that draws takes a random stream as its first argument: `make_queue` passes it on to those.
+They may also be given in human units: a duration with the suffix `_ms` (`target_ms = 5`), `limit_bytes` as
+`limit_kbytes` (10^3), `limit_time` as `limit_ms`. A queue that draws gets a random stream, FQ-CoDel the key of its hash
+from it; to the others a stream may be given and is left aside, so that callers need not know which is which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from inspect import isclass
 from typing import Any
 
 from lanecast.errors import UsageError
@@ -18,6 +20,7 @@ from lanecast.l4s.pie import Pie
 from lanecast.l4s.queue import Queue
 from lanecast.l4s.red import Red
 from lanecast.transport.rng import Stream
+from lanecast.transport.units import ms
 
 QUEUES: dict[str, Callable[..., Queue]] = {
     "infinite": Queue,
@@ -28,7 +31,27 @@ QUEUES: dict[str, Callable[..., Queue]] = {
     "red": Red,
     "fq_codel": FqCoDel,
 }
-RANDOM = (Pie, Red)  # take a stream first
+_LIMITS = ("limit_packets", "limit_bytes")
+_CODEL = ("target", "interval", "ecn", "ce_threshold", "mtu")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "infinite": (),
+    "droptail": (*_LIMITS, "limit_time"),
+    "drophead": (*_LIMITS, "limit_time"),
+    "codel": (*_LIMITS, *_CODEL),
+    "pie": (
+        *_LIMITS, "target", "update", "alpha_hz", "beta_hz", "max_burst", "ecn", "mark_limit", "derandomise",
+    ),
+    "red": (
+        *_LIMITS, "weight", "min_packets", "max_packets", "max_probability", "gentle", "ecn", "packet_time",
+    ),
+    "fq_codel": (*_LIMITS, *_CODEL, "queues", "quantum", "drop_batch", "key"),
+}  # fmt: skip
+DURATIONS = {"target", "interval", "ce_threshold", "update", "max_burst", "packet_time", "limit_time"}
+SCALED = {"limit_kbytes": "limit_bytes", "limit_ms": "limit_time"} | {
+    f"{name}_ms": name for name in DURATIONS
+}
+BYTES_PER_KBYTE = 1000
+KEY_RANGE = 2**53  # a double counts so far by ones
 
 
 def find_queue(kind: str) -> Callable[..., Queue]:
@@ -49,20 +72,72 @@ def find_queue(kind: str) -> Callable[..., Queue]:
     return factory
 
 
-def make_queue(kind: str, *, stream: Stream | None = None, **options: Any) -> Queue:
-    """Return a new queue; `stream` is for those that draw (and for a user's factory that names it).
+def make_queue(spec: str | Mapping[str, Any], /, *, stream: Stream | None = None, **options: Any) -> Queue:
+    """Return a new queue.
+
+    Args:
+        spec: the name of the queue, or a mapping with the name as `kind` and options beside it.
+        stream: for those that draw (and for a user's factory that has a parameter of that name).
+        options: of the queue; a user's factory gets them as they are.
 
     Raises:
         UsageError: the name or an option is unknown, a value is impossible, or the result is no `Queue`.
     """
-    factory = find_queue(kind)
-    is_random = factory in RANDOM or (isclass(factory) and issubclass(factory, RANDOM))
-    if is_random and stream is None:
-        raise UsageError(f"queue {kind!r} draws at random and needs a random stream")
+    if not isinstance(spec, str):
+        given = dict(spec)
+        if not isinstance(given.get("kind"), str):
+            raise UsageError(f"queue {given}: `kind` must name a queue; known: {', '.join(sorted(QUEUES))}")
+        return make_queue(given.pop("kind"), stream=stream, **{**given, **options})
+    factory = find_queue(spec)
+    if spec in QUEUES:
+        options = in_core_units(spec, options)
+    if factory is FqCoDel and stream is not None and "key" not in options:
+        options["key"] = int(stream.next_double() * KEY_RANGE)
+    if wants_stream(factory):
+        if stream is None:
+            raise UsageError(f"queue {spec!r} draws at random and needs a random stream")
+        options["stream"] = stream
     try:
-        queue = factory(stream, **options) if is_random else factory(**options)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"queue {kind!r} with options {options}: {error}") from error
+        queue: Any = factory(**options)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"queue {spec!r} with options {options}: {error}") from error
     if not isinstance(queue, Queue):
-        raise UsageError(f"queue {kind!r}: a Queue expected, got {type(queue).__name__}")
+        raise UsageError(f"queue {spec!r}: a Queue expected, got {type(queue).__name__}")
     return queue
+
+
+def wants_stream(factory: Callable[..., Queue]) -> bool:
+    """Tell whether a factory has a parameter `stream`."""
+    if factory in (Pie, Red):
+        return True  # compiled, they tell no signature
+    if inspect.isclass(factory) and "__init__" not in vars(factory):
+        return any(wants_stream(base) for base in factory.__bases__ if issubclass(base, Queue))
+    try:
+        return "stream" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def in_core_units(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a registered queue in ns and bytes, under the constructor's names.
+
+    Raises:
+        UsageError: the queue has no such option, or one is given in two units.
+    """
+    given: dict[str, Any] = {}
+    for option, value in options.items():
+        name = SCALED.get(option, option)
+        if name not in OPTIONS[kind]:
+            known = ", ".join(f"{one}[_ms]" if one in DURATIONS else one for one in OPTIONS[kind]) or "none"
+            raise UsageError(f"queue {kind!r} has no option {option!r}; known: {known}")
+        if name in given:
+            raise UsageError(f"queue {kind!r}: {name!r} is given twice, in different units")
+        try:
+            given[name] = value if name == option else _scaled(option, value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"queue {kind!r}: {option} = {value!r}: a finite number expected") from error
+    return given
+
+
+def _scaled(option: str, value: Any) -> int:
+    return ms(float(value)) if option.endswith("_ms") else int(round(float(value) * BYTES_PER_KBYTE))

@@ -1,5 +1,8 @@
 cimport cython
 
+cdef unsigned long long _GOLDEN, _FIRST, _SECOND, _STRIDE, _MASK
+cdef double _UNIT
+
 
 @cython.final
 cdef class Stream:

@@ -20,6 +20,12 @@ import numpy as np
 from lanecast.transport.units import Int
 
 BLOCK = 256
+_GOLDEN = 0x9E3779B97F4A7C15  # SplitMix64's increment
+_FIRST = 0xBF58476D1CE4E5B9  # SplitMix64's two multipliers
+_SECOND = 0x94D049BB133111EB
+_STRIDE = 0xD1342543DE82EF95  # odd, so that distinct b stay distinct
+_MASK = 0xFFFFFFFFFFFFFFFF  # 64-bit wrap-around, which the compiled form has by itself
+_UNIT = 2.0**-53
 
 
 class Stream:
@@ -76,16 +82,16 @@ class Streams:
 def uniform_at(key: Int, a: Int, b: Int) -> float:
     """Return a uniform double in [0, 1) that depends on (key, a, b) only.
 
-    SplitMix64's finaliser (Steele, Lea, Flood 2014) over three rounds; a and b are non-negative.
+    SplitMix64's finaliser (Steele, Lea, Flood 2014) over three rounds; all arguments are within 0..2^64 - 1.
     """
-    mixed: cython.ulonglong = _mix(key + 0x9E3779B97F4A7C15)
+    mixed: cython.ulonglong = _mix((key + _GOLDEN) & _MASK)
     mixed = _mix(mixed ^ a)
-    mixed = _mix(mixed ^ (b * 0xD1342543DE82EF95 & 0xFFFFFFFFFFFFFFFF))
-    return (mixed >> 11) * (1.0 / 9007199254740992.0)
+    mixed = _mix(mixed ^ (b * _STRIDE & _MASK))
+    return (mixed >> 11) * _UNIT
 
 
 def _mix(value: Int) -> Int:
-    z: cython.ulonglong = value & 0xFFFFFFFFFFFFFFFF
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    z: cython.ulonglong = value
+    z = (z ^ (z >> 30)) * _FIRST & _MASK
+    z = (z ^ (z >> 27)) * _SECOND & _MASK
     return z ^ (z >> 31)

@@ -69,7 +69,21 @@ def test_slot_draws_are_uniform_and_uncorrelated() -> None:
     assert chi_square < 63 + 5 * math.sqrt(2 * 63)
 
 
-@given(st.integers(0, 2**63 - 1), st.integers(0, 2**40), st.integers(0, 2**20))
+def test_slot_draws_are_the_same_in_both_forms_over_the_whole_range_of_keys() -> None:
+    """Worked with unbounded integers from SplitMix64's definition."""
+
+    def mix(z: int) -> int:
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        return z ^ (z >> 31)
+
+    for key in (0, 1, 2**63 - 1, 2**64 - 1, 0x61C8864680B583EB, 0x61C8864680B583EC):
+        for a, b in ((0, 0), (2**63 - 1, 2**63 - 1), (2**64 - 1, 2**64 - 1)):
+            expected = mix(mix(mix((key + 0x9E3779B97F4A7C15) % 2**64) ^ a) ^ (b * 0xD1342543DE82EF95 % 2**64))
+            assert uniform_at(key, a, b) == (expected >> 11) / 2**53
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**40), st.integers(0, 2**20))
 def test_a_slot_draw_depends_on_nothing_else(key: int, slot: int, n: int) -> None:
     assert uniform_at(key, slot, n) == uniform_at(key, slot, n)
     assert uniform_at(key, slot, n) != uniform_at(key ^ 1, slot, n)
