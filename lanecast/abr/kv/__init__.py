@@ -1,0 +1,1 @@
+"""KV-cache streaming: levels and loading."""
