@@ -3,8 +3,6 @@ cimport cython
 cdef int _ACK, _NOT_ECT
 
 
-@cython.no_gc
-@cython.freelist(4096)
 cdef class Packet:
     cdef public long long flow
     cdef public int kind
@@ -19,7 +17,6 @@ cdef class Packet:
 
 
 @cython.final
-@cython.no_gc
 cdef class Ack(Packet):
     cdef public long long largest
     cdef public long long cumulative

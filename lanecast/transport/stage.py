@@ -33,6 +33,10 @@ _ACK = ACK
 _NOT_ECT = NOT_ECT
 
 
+# Cython reads these decorators here, not in the `.pxd`. Packets hold no endpoints, so they are in no cycle.
+@cython.no_gc
+@cython.freelist(4096)
+@cython.cclass
 class Packet:
     """One packet; `size` is the IP length in bytes, times are ns."""
 
@@ -50,6 +54,8 @@ class Packet:
     next: Packet | None  # link of the FIFO that holds it
 
 
+@cython.no_gc
+@cython.cclass
 class Ack(Packet):
     """An acknowledgement: what the receiver holds, repeated in every one, so that lost ACKs do no harm.
 
@@ -184,6 +190,8 @@ class Stage:
         return 0
 
 
+@cython.no_gc
+@cython.cclass
 class Fifo:
     """First-in first-out line of packets, linked through `Packet.next`; `size` is the sum of bytes held."""
 
@@ -192,6 +200,11 @@ class Fifo:
         self.tail: Packet | None = None
         self.count = 0
         self.size = 0
+
+    def __dealloc__(self) -> None:
+        # Links are cut one by one: a long chain would otherwise be freed by recursion (compiled form).
+        while self.head is not None:
+            self.popleft()
 
     def append(self, packet: Packet) -> None:
         """Put a packet at the end."""

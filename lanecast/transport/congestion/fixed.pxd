@@ -1,0 +1,5 @@
+from lanecast.transport.congestion.base cimport CongestionControl
+
+
+cdef class Fixed(CongestionControl):
+    pass
