@@ -1,0 +1,1 @@
+"""LLM token streaming: sources, schemes, rendering and stall metrics."""
