@@ -1,0 +1,1 @@
+"""Capacity, delay and loss over time: formats, statistics and generators."""
