@@ -9,10 +9,10 @@ DATA   ?= ../shared/data/traces
 .PHONY: demo test test-fast check format build golden reproduce bench clean
 
 demo: $(VENV)/.user  ## token streaming over a mobile link: a table and a figure, in under three minutes
-	$(BIN)/lanecast run demo --out $(DEMO) --resume
+	$(BIN)/lanecast run demo --out $(DEMO)
 	$(BIN)/lanecast table $(DEMO) schemes
-	$(BIN)/lanecast plot $(DEMO) stalls -o $(DEMO)/stalls.png
-	@echo "table and figure: $(DEMO)/"
+	$(BIN)/lanecast plot $(DEMO) sequence -o $(DEMO)/tokens.png --where channel=radio \
+	  --where scheme=rack-tlp,duplicate,eloquent,adaptive
 
 test: $(VENV)/.dev  ## the whole suite, compiled and then as plain Python
 	$(BIN)/python -m pytest

@@ -16,12 +16,14 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 # -ffp-contract=off: no fused multiply-add, so compiled and plain runs give the same bits.
 FLAGS = ["-O2", "-g0", "-ffp-contract=off"]
+MACROS = [("CYTHON_CLINE_IN_TRACEBACK", "0")]  # no C line numbers in tracebacks: a fifth of the build time
 DIRECTIVES = {
     "language_level": 3,
     # Index checks stay on: an index error must be the same IndexError in both forms, at no measurable cost.
     "boundscheck": True,
     "wraparound": True,
     "initializedcheck": False,
+    "auto_pickle": False,  # a run's parts stay in their process; saves a fifth of the C code
     "cdivision": False,  # Python's meaning of // and % on negative numbers, at no measurable cost
 }
 
@@ -33,7 +35,7 @@ def core_modules() -> list[Extension]:
         source = pxd.with_suffix(".py").relative_to(ROOT)
         if pxd.stem != "__init__" and (ROOT / source).is_file():
             name = ".".join(source.with_suffix("").parts)
-            found.append(Extension(name, [str(source)], extra_compile_args=FLAGS))
+            found.append(Extension(name, [str(source)], extra_compile_args=FLAGS, define_macros=MACROS))
     return found
 
 
@@ -46,20 +48,23 @@ def cythonized() -> list[Extension]:
     except ImportError:
         print("lanecast: Cython is missing; the core will run as plain Python", file=sys.stderr)
         return []
-    built: list[Extension] = []
-    for module in core_modules():
-        try:
-            built += cythonize([module], compiler_directives=DIRECTIVES, build_dir="build/cython")
-        except Exception as error:  # a translation fault of one module must not take the others along
-            print(
-                f"lanecast: {module.name} was not translated ({error}); it runs as plain Python",
-                file=sys.stderr,
-            )
+    built: list[Extension] = cythonize(
+        core_modules(),
+        compiler_directives=DIRECTIVES,
+        build_dir="build/cython",
+        nthreads=os.cpu_count() or 1,
+        exclude_failures=True,  # a fault of one module must not take the others along
+        quiet=True,
+    )
     return built
 
 
 class TolerantBuild(build_ext):
     """Drop an extension that does not compile, with its name; the `.py` then serves."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def build_extension(self, ext: Extension) -> None:
         try:
