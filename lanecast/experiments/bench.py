@@ -157,7 +157,7 @@ def ns3_speed(simulated: int) -> dict[str, Any] | None:
         libraries = [f"-lns3-{module}" for module in modules]
         build = ["g++", "-O3", "-std=c++17", str(source), "-o", str(program), *libraries]
         subprocess.run(build, check=True, capture_output=True)
-        runs = [
+        runs: list[dict[str, Any]] = [
             json.loads(
                 subprocess.run(
                     [program, f"--seconds={simulated / SECOND}"], check=True, capture_output=True

@@ -20,6 +20,7 @@ from lanecast.experiments.naive_link import DROPPED, NEVER_SENT, departures, exp
 from lanecast.l4s.queue import Queue
 from lanecast.traces.files import load_trace
 from lanecast.traces.shapes import make
+from lanecast.traces.tracks import Opportunities
 from lanecast.transport.calendar import Calendar
 from lanecast.transport.rng import Streams
 from lanecast.transport.stage import DATA, NOT_ECT, Packet, Stage, make_packet
@@ -55,7 +56,7 @@ def packet_traces(data: Path) -> Iterator[tuple[str, Trace]]:
         yield f"{path.parent.name}/{path.name}", load_trace(path, "mahimahi")
     if not found:
         for seed in range(6):
-            yield f"poisson {seed}", make("poisson", mean_mbps=2.0 * 2**seed, duration_s=20.0, seed=seed)
+            yield f"poisson {seed}", make("poisson", mbps=2.0 * 2**seed, duration_s=20.0, seed=seed)
 
 
 def _is_packet_trace(path: Path) -> bool:
@@ -104,8 +105,8 @@ def exactness(*, fast: bool = False) -> dict[str, Any]:
     begin = time.process_time()
     packets = wrong = traces = 0
     for place, (_, trace) in enumerate(packet_traces(data)):
-        track = trace.capacity
-        times = track.times.tolist()
+        assert isinstance(trace.capacity, Opportunities), "packet-delivery traces hold opportunities"
+        times = trace.capacity.times.tolist()
         mean_bps = len(times) * 12_000 * 1e9 / times[-1]
         traces += 1
         for load in LOADS:

@@ -92,7 +92,9 @@ def lines(answer: dict[str, Any]) -> list[str]:
             "  IDC " + ", ".join(f"{w} {_number(packets[f'idc_{w}'])}" for w in ("10ms", "100ms", "1s"))
         )
     if delay := answer["delay"]:
-        figures = ", ".join(f"{name} {_number(delay[f'{name}_ms'])}" for name in ("p5", "p50", "p95", "p99", "max"))
+        figures = ", ".join(
+            f"{name} {_number(delay[f'{name}_ms'])}" for name in ("p5", "p50", "p95", "p99", "max")
+        )
         lost = f"lost {delay['loss_share']:.2%}, longest run {delay['longest_loss_run']}"
         told.append(f"  delay ({delay['measured']}) {figures} ms; {lost}")
     return told

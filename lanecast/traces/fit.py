@@ -30,7 +30,8 @@ _ROW_REACH = 0.25  # assumption: a shape row averages traces up to this far in s
 _ROW_FLOOR = 1e-3  # weight of all other traces, so that no row is empty
 _TABLE = np.linspace(0.0, 1.0, 11)
 _WINDOW_QUANTILE = 0.1  # assumption: stretches shorter than nine in ten recordings are windows of longer ones
-_STRETCH_QUANTILE = 0.8  # assumption: see `ClassParameters.stretch_s`
+_STRETCH_QUANTILE = 0.8  # assumption: a link keeps its character for longer than most recordings last,
+_SHORTEST_STRETCH_S = 600.0  # and for ten minutes at least
 _MIN_TRACES_FOR_DEPENDENCE = 8  # assumption: fewer give no correlation worth keeping
 _MOST_DEPENDENCE = 0.95
 
@@ -145,13 +146,12 @@ def read_tables(traces: Sequence[Floats], step_s: float, *, title: str, kind: st
             for rates, mask in zip(traces, masks, strict=True)
         ]
     )
-    has_outages = outage_s.size > 0
     return ClassParameters(
         title=title,
         kind=kind,
         step_s=step_s,
         window_s=float(np.quantile(lengths, _WINDOW_QUANTILE)) * step_s,
-        stretch_s=float(np.quantile(lengths, _STRETCH_QUANTILE)) * step_s,
+        stretch_s=max(_SHORTEST_STRETCH_S, float(np.quantile(lengths, _STRETCH_QUANTILE)) * step_s),
         level_mbps=tuple(np.exp(weighted_quantiles(np.log(level), lengths, _TABLE)).tolist()),
         shape=shape_rows(running, lengths),
         slow_share=(0.5,),
@@ -159,9 +159,9 @@ def read_tables(traces: Sequence[Floats], step_s: float, *, title: str, kind: st
         fast_s=(1.0,),
         fast_blend=(0.0,),
         outage_per_s=tuple(weighted_quantiles(outage_rate, lengths, _TABLE).tolist()),
-        outage_s=tuple(np.quantile(outage_s, OUTAGE_PROBABILITIES).tolist()) if has_outages else (),
-        outage_depth=tuple(np.quantile(depth, _TABLE).tolist()) if has_outages else (),
-        entry=1.0 if has_outages else 0.0,
+        outage_s=tuple(np.quantile(outage_s, OUTAGE_PROBABILITIES).tolist()) if outage_s.size else (),
+        outage_depth=tuple(np.quantile(depth, _TABLE).tolist()) if outage_s.size else (),
+        entry=1.0 if outage_s.size else 0.0,
         dependence=dependence_of(level, spread, outage_rate),
         drawn_mbps=(),
         mapped_mbps=(),

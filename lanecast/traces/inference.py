@@ -38,6 +38,9 @@ from lanecast.traces.trace import NS_PER_S
 
 SLOW_S = 5 * 2 ** np.arange(0, 6.01, 0.25)  # s, 5..320
 FAST_S = np.array([0.05, 0.3, 0.6, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8.5, 10, 12, 15])  # s
+# Assumption: a recording shows no time constant longer than half of itself; 20 s are always allowed.
+_SLOW_SHARE = 0.5
+_SHORTEST_SLOW_S = 20.0
 SHARES = np.arange(0, 1.001, 0.025)
 BLENDS = np.array([0, 0.25, 0.5, 1])
 LAGS_S = (1, 2, 3, 5, 10, 15, 20, 30)
@@ -102,7 +105,8 @@ def correct(
     rows = _rows(binned)
     wanted = observe(binned, tables.step_s, lags, rows)
     lengths = [min(len(rates), _LONGEST_BINS) for rates in binned]
-    grid = _acf_grid(lags, tables.step_s)
+    seen_s = max(_SHORTEST_SLOW_S, _SLOW_SHARE * float(np.median(lengths)) * tables.step_s)
+    grid = _acf_grid(lags, tables.step_s, SLOW_S[seen_s >= SLOW_S])
     knobs = Knobs(wanted.acf_rows, 1.0, 1.0, 1.0, tables.entry, np.zeros(0), np.zeros(0))
     places: list[tuple[int, ...] | None] = [None] * rows
     best = (math.inf, tables)
@@ -192,7 +196,7 @@ def _lags(step_s: float) -> NDArray[np.int64]:
     return np.array(sorted({1, 2, 3} | whole))
 
 
-def _acf_grid(lags: NDArray[np.int64], step_s: float) -> Floats:
+def _acf_grid(lags: NDArray[np.int64], step_s: float, slow_s: Floats) -> Floats:
     """Return (shares, slows, fasts, blends, lags): the latent autocorrelation of every grid point."""
     time = lags * step_s
 
@@ -203,7 +207,7 @@ def _acf_grid(lags: NDArray[np.int64], step_s: float) -> Floats:
     one_step = np.exp(-step_s / FAST_S)[:, None, None]
     both = decay(-step_s) + decay(step_s)
     fast = ((1 + blend**2) * decay(0.0) + blend * both) / (1 + blend**2 + 2 * blend * one_step)
-    slow = np.exp(-time / SLOW_S[:, None])[:, None, None, :]
+    slow = np.exp(-time / slow_s[:, None])[:, None, None, :]
     share = SHARES[:, None, None, None, None]
     return np.asarray(share * slow + (1 - share) * fast)
 

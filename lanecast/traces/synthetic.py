@@ -17,7 +17,7 @@ import numpy as np
 
 from lanecast.traces.classmodel import BIT_S_PER_MBPS, ClassParameters, Ranks, draw, rotated
 from lanecast.traces.packets import place
-from lanecast.traces.trace import NS_PER_S, Opportunities, Provenance, Rate, Trace
+from lanecast.traces.trace import NS_PER_S, Int64s, Opportunities, Provenance, Rate, Trace
 
 FORMS = ("rate", "opportunities")
 _PARAMETERS_FILE = "synthetic.json"
@@ -88,21 +88,30 @@ def generate(
     bins = -(-end // step)
     mbps = draw(parameters, bins, _uniforms(name, seed, index), stream(name, seed, index))
     rates = np.rint(mbps * BIT_S_PER_MBPS).astype(np.int64)
+    capacity: Rate | Opportunities = Rate(np.arange(bins) * step, rates, end)
+    if form == "opportunities":
+        capacity = _opportunities(parameters, name, rates, end, seed, index)
     made = f"synthetic({name}, duration_s={duration_s:g}, seed={seed}, index={index}, form={form})"
     provenance = Provenance(set="synthetic", format="synthetic", kind="generated", chain=(made,), seed=seed)
-    if form == "rate":
-        return Trace(capacity=Rate(np.arange(bins) * step, rates, end), provenance=provenance)
-    if not parameters.packets:
+    return Trace(capacity=capacity, provenance=provenance)
+
+
+def _opportunities(
+    parameters: ClassParameters, name: str, rates: Int64s, end: int, seed: int, index: int
+) -> Opportunities:
+    """Return packets at `rates` (bit/s a step) up to `end`; the packet layers are taken in turn by index."""
+    layers = parameters.packets
+    if not layers:
         raise ValueError(
-            f"class {name} is known as rates only, expected one with a packet layer for form={form!r}"
+            f"class {name} is known as rates only, expected one with a packet layer for opportunities"
         )
-    first = int(stream(f"{name}/layer", seed).integers(len(parameters.packets)))
-    layer = parameters.packets[(first + index) % len(parameters.packets)]
-    times = place(rates, step, layer, stream(f"{name}/packets", seed, index))
+    first = int(stream(f"{name}/layer", seed).integers(len(layers)))
+    layer = layers[(first + index) % len(layers)]
+    times = place(rates, round(parameters.step_s * NS_PER_S), layer, stream(f"{name}/packets", seed, index))
     times = times[times <= end]
     if not times.size:
-        raise ValueError(f"{made} offers no packet, expected a longer duration_s")
-    return Trace(capacity=Opportunities(times, end=end), provenance=provenance)
+        raise ValueError(f"{name} offers no packet in {end} ns, expected a longer duration_s")
+    return Opportunities(times, end=end)
 
 
 def make(name: str, *, duration_s: float, seed: int, index: int = 0, form: str = "rate") -> Trace:

@@ -64,15 +64,11 @@ def test_theaterq_keeps_every_track_at_its_microsecond(rate: Rate) -> None:
 
 @given(rates())
 def test_theaterq_off_its_grid_never_drifts_by_more_than_half_a_unit(rate: Rate) -> None:
-    if rate.end < 1000:  # shorter than one microsecond: nothing to write
+    if (
+        rate.end < 1000 or rate.mean_bit_s < 1
+    ):  # less than a microsecond, or less than a bit/s: nothing to write
         return
-    entry = FORMATS["theaterq"]
-    assert entry.dump is not None
-    back = again("theaterq", Trace(rate)) if rate.end >= 1000 else None
-    assert back is not None
-    if back.capacity is None:
-        return
-    written = back.required_rate()
+    written = again("theaterq", Trace(rate)).required_rate()
     longest = int(written.lengths.max())
     assert abs(written.total_bit_ns - rate.total_bit_ns) <= longest / 2 + 1000 * int(rate.rates.max())
 

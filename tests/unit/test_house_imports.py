@@ -19,6 +19,7 @@ BREACHES = {
     "models are told the time": {"lanecast/l4s/planted_clock.py": "import time\n"},
     "torch stays in predictors": {"lanecast/emulation/planted_torch.py": "import torch\n"},
     "other heavy packages": {"lanecast/traces/planted_plot.py": "import matplotlib\n"},
+    "inside transport": {"lanecast/transport/rtt.py": "import lanecast.transport.sender\n"},
     "no cycles": {
         "lanecast/abr/planted_a.py": "import lanecast.abr.planted_b\n",
         "lanecast/abr/planted_b.py": "import lanecast.abr.planted_a\n",

@@ -134,7 +134,7 @@ def test_lte_opportunities_are_far_from_memoryless() -> None:
 
 
 def test_a_trace_too_short_for_one_packet_is_refused() -> None:
-    with pytest.raises(ValueError, match="offers no packet, expected a longer duration_s"):
+    with pytest.raises(ValueError, match="offers no packet in 1000 ns, expected a longer duration_s"):
         synthetic.make("umts-up", duration_s=1e-6, seed=1, form="opportunities")
 
 

@@ -121,7 +121,8 @@ def test_writing_is_atomic_and_packs_by_name(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt.gz"]
     first = path.read_bytes()
     dump_trace(trace, path, "pensieve")
-    assert path.read_bytes() == first  # no time stamp inside
+    assert path.read_bytes() == first
+    assert first[4:8] == bytes(4)  # no time stamp inside (RFC 1952 2.3)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_hostile_files_name_the_line(data: bytes, line: int, message: str) -> No
     assert (caught.value.file, caught.value.line) == ("f", line)
 
 
+def test_unpacked_bytes_have_a_limit_whatever_the_lines() -> None:
+    limits = Limits(unpacked_bytes=1000, lines=1 << 20, line_bytes=1 << 10, document_bytes=1 << 20)
+    data = b"1\n" * 501
+    assert len(lines_of(data[:1000], limits)) == 500
+    for form in (data, gzip.compress(data)):
+        with pytest.raises(TraceError, match="more than 1000 bytes"):
+            lines_of(form, limits)
+
+
 def test_documents_have_a_limit_of_their_own() -> None:
     with (
         Source.from_bytes(b"[" + b" " * (1 << 16) + b"]", "f", SMALL) as source,

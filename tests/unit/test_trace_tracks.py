@@ -189,6 +189,8 @@ def test_scaled_rate_of_opportunities_keeps_times_and_period() -> None:
     halved = Trace(capacity).scale_rate(Fraction(1, 2)).capacity
     assert doubled == Opportunities(np.array([0, 0, 4, 4, 10, 10, 10, 10, 25, 25]))
     assert halved == Opportunities(np.array([0, 10, 25]))
+    even = Trace(Opportunities(np.array([1, 2, 3, 4]))).scale_rate(0.5).capacity
+    assert even == Opportunities(np.array([2, 4]))  # the last one stays: it is the period
 
 
 def test_scaled_rate_rounds_to_whole_bits_and_leaves_unlimited_alone() -> None:

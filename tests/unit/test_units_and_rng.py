@@ -79,7 +79,9 @@ def test_slot_draws_are_the_same_in_both_forms_over_the_whole_range_of_keys() ->
 
     for key in (0, 1, 2**63 - 1, 2**64 - 1, 0x61C8864680B583EB, 0x61C8864680B583EC):
         for a, b in ((0, 0), (2**63 - 1, 2**63 - 1), (2**64 - 1, 2**64 - 1)):
-            expected = mix(mix(mix((key + 0x9E3779B97F4A7C15) % 2**64) ^ a) ^ (b * 0xD1342543DE82EF95 % 2**64))
+            expected = mix(
+                mix(mix((key + 0x9E3779B97F4A7C15) % 2**64) ^ a) ^ (b * 0xD1342543DE82EF95 % 2**64)
+            )
             assert uniform_at(key, a, b) == (expected >> 11) / 2**53
 
 

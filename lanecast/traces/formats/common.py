@@ -265,7 +265,7 @@ def carried(rate: Rate, time_unit: int, rate_unit: int) -> tuple[list[tuple[int,
     """Round steps to whole units with the error carried forward.
 
     Returns [(step index, length in time units, rate in rate units)] and the largest error of cumulative bits, in
-    bits. Steps that would get no time are merged into the next; their bits are not lost.
+    bits. Steps that would get no time are merged into a neighbour; their bits are not lost.
     """
     steps: list[tuple[int, int, int]] = []
     wanted = written = worst = position = start = 0  # bit-ns, bit-ns, bit-ns, time units, ns
@@ -283,4 +283,9 @@ def carried(rate: Rate, time_unit: int, rate_unit: int) -> tuple[list[tuple[int,
         position += units
         written += span * value * rate_unit
         worst = max(worst, abs(wanted - written))
+    if steps:  # what a last step without time had to give goes to the one before it
+        index, units, value = steps[-1]
+        unit = units * time_unit * rate_unit
+        steps[-1] = (index, units, max(0, value + (2 * (wanted - written) + unit) // (2 * unit)))
+        worst = max(worst, abs(wanted - written + (value - steps[-1][2]) * unit))
     return steps, -(-worst // 10**S_EXPONENT)
