@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lanecast
@@ -57,6 +58,8 @@ def make_parser(*, verb: str = "") -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # a plug-in beside the user, `my_queue:StepQueue`, is found
     verb = next((word for word in words if not word.startswith("-")), "")
     options = make_parser(verb=verb).parse_args(words)
     try:

@@ -175,24 +175,28 @@ def summary_table(rows: Sequence[Row]) -> Table:
 def declared_table(name: str, report: dict[str, Any], rows: Sequence[Row]) -> Table:
     """Return a `[report.NAME]` table: rows by `x`, one column for each value of `group`.
 
+    `x` or `group` may have been fixed to one value by `--set`; it is no column then, and the title says so.
+
     Raises:
-        ResultError: a column that the report names is not in the results.
+        ResultError: the measure that the report names is not in the results, or no row is left.
     """
     kept = [
         row for row in rows if all(_matches(row, column, value) for column, value in report["where"].items())
     ]
-    x, y, group = report["x"], report["y"], report["group"]
-    for column in filter(None, (x, y, group)):
-        if not kept or column not in kept[0]:
-            raise ResultError(
-                f"report {name}: there is no column {column!r} in the results (or no row is left)"
-            )
+    y = report["y"]
+    if not kept or y not in kept[0]:
+        raise ResultError(f"report {name}: there is no column {y!r} in the results (or no row is left)")
+    fixed = [column for column in (report["x"], report["group"]) if column and column not in kept[0]]
+    x, group = ("" if column in fixed else column for column in (report["x"], report["group"]))
     series = list(dict.fromkeys(row[group] for row in kept)) if group else [y]
     body = []
     for place, here in (grouped(kept, (x,)) if x else {("all",): kept}).items():
         cells = [[row for row in here if not group or row[group] == value] for value in series]
         body.append((*place, *(_statistic(report["statistic"], runs, y) if runs else "" for runs in cells)))
-    return Table(name, report["title"] or f"{report['statistic']} of {y}", (x or "", *map(str, series)), body)
+    title = (report["title"] or f"{report['statistic']} of {y}") + "".join(
+        f"; one {column}" for column in fixed
+    )
+    return Table(name, title, (x or "", *map(str, series)), body)
 
 
 def _matches(row: Row, column: str, value: Any) -> bool:
