@@ -243,9 +243,14 @@ def stretch(spec: TraceChannel, data: str, seed: int, length: int) -> tuple[Trac
 
 
 def turned(trace: Trace, offset: float, length: int) -> Trace:
-    """Return `length` ns of a looped trace from a share `offset` of its period; shorter traces stay whole."""
+    """Return `length` ns of a looped trace from a share `offset` of its period; shorter traces stay whole.
+
+    Where a recording offers nothing for all of `length` (outages of 35 s occur), the stretch goes on to its end.
+    """
     period = trace.period_ns
     shifted = trace.with_end("loop").offset(int(offset * period))
+    if isinstance(shifted.capacity, Opportunities):
+        length = max(length, int(shifted.capacity.times[0]))
     return shifted.cut(0, length) if length < period else shifted
 
 

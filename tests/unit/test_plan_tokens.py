@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from lanecast.errors import PlanError
+from lanecast.experiments.build import turned
 from lanecast.experiments.build_tokens import build_tokens, token_scheme, token_stream
 from lanecast.experiments.config import TokenPlan
 from lanecast.experiments.measure import Outcome
 from lanecast.experiments.oracles import OracleRun
 from lanecast.experiments.points import checked
 from lanecast.experiments.run import simulate
+from lanecast.traces.trace import Opportunities, Trace
 from lanecast.transport.rng import Streams
 from lanecast.transport.tokens.eloquent import EloquentTimes
-from lanecast.transport.units import MS
+from lanecast.transport.units import MS, SECOND
 
 RAW: dict[str, Any] = {
     "run": {"kind": "tokens", "seed": 5},
@@ -241,3 +243,11 @@ def test_a_cold_start_waits_longer_for_what_is_lost_first() -> None:
             ]
         )
     assert any(not np.array_equal(one, other) for one, other in zip(*sent, strict=True))
+
+
+def test_a_stretch_that_offers_nothing_goes_on_to_the_end_of_the_outage() -> None:
+    trace = Trace(capacity=Opportunities(np.array([1, 60, 100]) * SECOND, 1500, 100 * SECOND))
+    stretch = turned(trace, 0.02, 10 * SECOND)  # from 2 s on: the next chance comes 58 s later
+    assert isinstance(stretch.capacity, Opportunities)
+    assert stretch.capacity.times.tolist() == [58 * SECOND]
+    assert turned(trace, 0.5, 20 * SECOND).period_ns == 20 * SECOND
