@@ -44,8 +44,6 @@ main(int argc, char* argv[])
     Config::SetDefault("ns3::TcpL4Protocol::SocketType", StringValue("ns3::TcpCubic"));
     Config::SetDefault("ns3::TcpSocket::SegmentSize", UintegerValue(1448));
     Config::SetDefault("ns3::TcpSocketBase::Sack", BooleanValue(true));
-    Config::SetDefault("ns3::TcpSocket::SndBufSize", UintegerValue(8 << 20));
-    Config::SetDefault("ns3::TcpSocket::RcvBufSize", UintegerValue(8 << 20));
 
     NodeContainer routers;
     routers.Create(2);

@@ -12,7 +12,6 @@ from __future__ import annotations
 import heapq
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -135,7 +134,8 @@ def _in_subprocess(code: str, *, pure: bool = False) -> dict[str, Any]:
 def measured_here(simulated: int, controller: str, repetitions: int) -> str:
     """Return, as JSON, the speed of the form (compiled or plain) that this interpreter runs; for `_in_subprocess`."""
     speed = best_of(repetitions, simulated=simulated, controller=controller)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    memory = int(status["VmHWM"].split()[0]) / 1024  # of this program alone; ru_maxrss would count its parent's
     return json.dumps({**speed._asdict(), "memory_mb": memory})
 
 
@@ -170,11 +170,11 @@ def ns3_speed(simulated: int) -> dict[str, Any] | None:
 
 def engine(*, fast: bool = False) -> dict[str, Any]:
     """Measure the dumbbell: compiled, with plain controllers, uncompiled, against ns-3, over size, over time."""
-    simulated, repetitions = (2 * SECOND, 3) if fast else (10 * SECOND, 15)
+    simulated, repetitions = (2 * SECOND, 3) if fast else (10 * SECOND, 40)
     compiled = best_of(repetitions, simulated=simulated)
     users = best_of(repetitions, simulated=simulated, controller="lanecast.experiments.bench:PlainReno")
     logged = best_of(min(repetitions, 5), simulated=simulated, log_packets=True)
-    plain = _subprocess_speed(2 * SECOND, repetitions=2, pure=True)
+    plain = _subprocess_speed(10 * SECOND, repetitions=1 if fast else 3, pure=True)
     short, long = (_subprocess_speed(length * SECOND) for length in (10, 60))
     scale = calibration() / CALIBRATION_REFERENCE_NS
     figures: dict[str, Any] = {
