@@ -135,7 +135,9 @@ def measured_here(simulated: int, controller: str, repetitions: int) -> str:
     """Return, as JSON, the speed of the form (compiled or plain) that this interpreter runs; for `_in_subprocess`."""
     speed = best_of(repetitions, simulated=simulated, controller=controller)
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    memory = int(status["VmHWM"].split()[0]) / 1024  # of this program alone; ru_maxrss would count its parent's
+    memory = (
+        int(status["VmHWM"].split()[0]) / 1024
+    )  # of this program alone; ru_maxrss would count its parent's
     return json.dumps({**speed._asdict(), "memory_mb": memory})
 
 
