@@ -21,23 +21,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
+from lanecast.traces.classfile import as_json, rounded
 from lanecast.traces.classmodel import ClassParameters, Floats
 from lanecast.traces.controls import CONTROLS
-from lanecast.traces.fit import fit_bins
+from lanecast.traces.fit import fit_bins, fit_class
 from lanecast.traces.inference import simulate
-from lanecast.traces.packetfit import fit_packets
 from lanecast.traces.recordings import JUDGED, SOURCES, load_recordings
 from lanecast.traces.statistics import MIN_BINS, bins, ks_distance, summarise_bins
 from lanecast.traces.synthetic import parameters_of, stream
-from lanecast.traces.trace import NS_PER_S, Opportunities
+from lanecast.traces.trace import NS_PER_S
 
 CRITERIA = ("ks", "cov", "acf_10s", "outage_share", "outage_mean_s")
 SHOWN = (*CRITERIA, "acf_1s")
 AT_LEAST = 60  # traces in a synthetic set: small judged parts are repeated until there are so many
-DIGITS = 5  # of the shipped numbers
 
 
 @dataclass(frozen=True)
@@ -166,26 +164,13 @@ def totals(rows: list[dict]) -> None:
         print(f"  {generator:9s} {'  '.join(cells)}")
 
 
-def rounded(value: object) -> object:
-    """Return the value with its floats rounded to DIGITS significant digits, nan as None."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else float(f"{value:.{DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
-    return [rounded(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
 def refit(root: Path, file: Path) -> None:
     """Fit every class on all its recordings and write the numbers to `file`, a line each."""
     lines = []
     for name, source in SOURCES.items():
         traces = [recording.trace for recording in load_recordings(root, name)]
-        binned = [bins(trace, round(source.step_s * NS_PER_S)) for trace in traces]
-        parameters = fit_bins(binned, source.step_s, title=source.title, kind=source.kind)
-        if all(isinstance(trace.capacity, Opportunities) for trace in traces):
-            parameters = msgspec.structs.replace(parameters, packets=tuple(fit_packets([t]) for t in traces))
-        page = rounded(msgspec.to_builtins(parameters))
-        lines.append(f' "{name}": {json.dumps(page, separators=(",", ":"))}')
+        parameters = fit_class(traces, title=source.title, kind=source.kind, step_s=source.step_s)
+        lines.append(f' "{name}": {as_json(parameters)}')
         file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
         print(f"{name}: {parameters.fitted_traces} traces, {parameters.fitted_hours:.1f} h", file=sys.stderr)
 

@@ -4,6 +4,8 @@ cdef long long _NEVER, _BIT_NS
 cdef class Capacity:
     cdef readonly long long rate_bps
     cdef long long _carry
+    cdef long long _per_byte
+    cdef long long _rate
     cpdef long long finish(self, long long now, long long size, bint fresh) except *
 
 

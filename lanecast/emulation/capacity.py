@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from math import gcd
 
 import cython
 
@@ -31,14 +32,17 @@ class Capacity:
             raise ValueError(f"capacity must be > 0 bit/s, got {rate_bps}")
         self.rate_bps = rate_bps
         self._carry = 0  # bit-ns left over in the ns that ended the last service
+        shared = gcd(rate_bps, 8 * _BIT_NS)  # work and rate without their common factor: mostly small numbers
+        self._per_byte = 8 * _BIT_NS // shared
+        self._rate = rate_bps // shared
 
     def finish(self, now: Ns, size: Int, fresh: cython.bint) -> Ns:
         """Return when `size` bytes begun at `now` are sent; NEVER on a dead link."""
-        need: cython.longlong = size * 8 * _BIT_NS
+        need: cython.longlong = size * self._per_byte
         if not fresh:
             need -= self._carry
-        spent: cython.longlong = -(-need // self.rate_bps)
-        self._carry = spent * self.rate_bps - need
+        spent: cython.longlong = -(-need // self._rate)
+        self._carry = spent * self._rate - need
         return now + spent
 
 

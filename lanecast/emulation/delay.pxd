@@ -17,7 +17,7 @@ cdef class Delay(Stage):
     cdef long long _due
     cdef long long _last
     cpdef long long delay_of(self, long long now, Packet packet) except *
-    cdef Packet _head(self)
+    cdef Packet _release(self, long long now)
 
 
 cdef class TrackDelay(Delay):

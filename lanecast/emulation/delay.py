@@ -6,6 +6,7 @@ which lets packets overtake. One event pends per line: that of the packet that l
 While a packet is in the line its `enqueued` holds the time at which it is due out.
 """
 
+# ruff: noqa: PLR1730 - uncompiled, a comparison costs less than a call of max()
 from __future__ import annotations
 
 import heapq
@@ -50,7 +51,8 @@ class Delay(Stage):
         if self._due <= now:
             self.wake(now)
         if self.ordered:
-            due = max(due, self._last)
+            if due < self._last:
+                due = self._last
             self._last = due
             packet.enqueued = due
             self.line.append(packet)
@@ -67,18 +69,15 @@ class Delay(Stage):
         if self._due > now:
             return
         self._due = _NEVER
-        while True:
-            packet = self._head()
-            if packet is None:
-                return
-            if packet.enqueued > now:
-                break
-            if self.ordered:
+        if self.ordered:
+            packet = self.line.head
+            while packet is not None and packet.enqueued <= now:
                 self.line.popleft()
-            else:
-                heapq.heappop(self._heap)
-            self.forward(now, packet)
-        if packet.enqueued < self._due:
+                self.forward(now, packet)
+                packet = self.line.head
+        else:
+            packet = self._release(now)
+        if packet is not None and packet.enqueued < self._due:
             self._due = packet.enqueued
             self.calendar.at(self._due, self)
 
@@ -86,9 +85,10 @@ class Delay(Stage):
         """Return the packets in the line."""
         return self.line.count + len(self._heap)
 
-    def _head(self) -> Packet | None:
-        if self.ordered:
-            return self.line.head
+    def _release(self, now: Ns) -> Packet | None:
+        """Let out what is due of packets that may overtake; return the one that leaves next."""
+        while self._heap and self._heap[0][0] <= now:
+            self.forward(now, heapq.heappop(self._heap)[2])
         return self._heap[0][2] if self._heap else None
 
 

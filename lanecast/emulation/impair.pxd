@@ -58,6 +58,26 @@ cdef class Corrupt(Stage):
     cdef readonly long long corrupted
 
 
+cdef class Remark(Stage):
+    cdef readonly Stream stream
+    cdef readonly double probability
+    cdef readonly list table
+    cdef readonly long long remarked
+    cdef bint _strikes(self) except *
+
+
+cdef class Bleach(Remark):
+    pass
+
+
+cdef class ClearCe(Remark):
+    pass
+
+
+cdef class SetCe(Remark):
+    pass
+
+
 cdef class Reorder(Stage):
     cdef readonly Calendar calendar
     cdef readonly Stream stream

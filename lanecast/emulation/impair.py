@@ -5,12 +5,15 @@ function** of (key, slot, n): slot = send time in whole ms, n = how many packets
 slot. Every scheme that sends in a slot then meets the same fate, and an oracle can ask `lost_at(slot, n)`
 without sending anything. The probability is read at the slot's start.
 
+`Remark` and its kin change the ECN codepoint of packets on their way, as faulty or old equipment does (RFC 3168 8.1).
+
 `Duplicate` creates packets; its law is `pushed + created == passed + held`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import cython
 
@@ -19,7 +22,7 @@ from lanecast.transport import recorder
 from lanecast.transport.calendar import Calendar
 from lanecast.transport.recorder import PacketLog
 from lanecast.transport.rng import Stream, uniform_at
-from lanecast.transport.stage import CORRUPT, Packet, Stage, copy_packet
+from lanecast.transport.stage import CE, CORRUPT, ECT0, ECT1, NOT_ECT, Packet, Stage, copy_packet
 from lanecast.transport.units import MS, Int, Ns
 
 if not cython.compiled:
@@ -178,6 +181,74 @@ class Corrupt(Stage):
             packet.kind = _CORRUPT
             self.corrupted += 1
         self.forward(now, packet)
+
+
+class Remark(Stage):
+    """Turns ECN codepoints into others with a probability: `table[arriving]` is what leaves.
+
+    `remarked` counts packets whose codepoint changed. A certain or an empty remark draws nothing.
+    """
+
+    def __init__(
+        self, stream: Stream | None, table: Sequence[int], probability: float = 1.0, name: str = ""
+    ) -> None:
+        super().__init__(name)
+        self.probability = _checked(probability, "probability")
+        if len(table) != CE + 1 or not all(NOT_ECT <= codepoint <= CE for codepoint in table):
+            raise ValueError(f"{self.name}: a table of four ECN codepoints 0..3 expected, got {list(table)}")
+        if stream is None and 0.0 < probability < 1.0:
+            raise ValueError(f"{self.name}: probability {probability} needs a random stream")
+        self.stream = stream
+        self.table = [int(codepoint) for codepoint in table]
+        self.remarked = 0
+
+    def push(self, now: Ns, packet: Packet) -> None:
+        """Pass the packet, perhaps under another codepoint."""
+        self.pushed += 1
+        target: cython.int = self.table[packet.ecn]
+        if target != packet.ecn and self._strikes():
+            packet.ecn = target
+            self.remarked += 1
+        self.forward(now, packet)
+
+    def _strikes(self) -> cython.bint:
+        if self.probability >= 1.0:
+            return True
+        return (
+            self.probability > 0.0
+            and self.stream is not None
+            and self.stream.next_double() < self.probability
+        )
+
+
+class Bleach(Remark):
+    """Clears every codepoint to Not-ECT."""
+
+    def __init__(self, stream: Stream | None = None, probability: float = 1.0, name: str = "") -> None:
+        super().__init__(stream, (NOT_ECT, NOT_ECT, NOT_ECT, NOT_ECT), probability, name)
+
+
+class ClearCe(Remark):
+    """Takes congestion marks away: CE leaves as `to`."""
+
+    def __init__(
+        self, stream: Stream | None = None, probability: float = 1.0, name: str = "", *, to: int = ECT0
+    ) -> None:
+        super().__init__(stream, (NOT_ECT, ECT1, ECT0, to), probability, name)
+
+
+class SetCe(Remark):
+    """Marks packets as if there were congestion: those with ECT, with `everything` also Not-ECT ones."""
+
+    def __init__(
+        self,
+        stream: Stream | None = None,
+        probability: float = 1.0,
+        name: str = "",
+        *,
+        everything: bool = False,
+    ) -> None:
+        super().__init__(stream, (CE if everything else NOT_ECT, CE, CE, CE), probability, name)
 
 
 class Reorder(Stage):

@@ -10,6 +10,7 @@ cdef class Link(Stage):
     cdef readonly Calendar calendar
     cdef readonly Queue queue
     cdef readonly Capacity capacity
+    cdef readonly long long overhead
     cdef readonly long long sent_bytes
     cdef readonly Packet sending
     cdef long long _due

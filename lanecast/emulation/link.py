@@ -30,13 +30,21 @@ _NEVER = NEVER
 
 
 class Link(Stage):
-    """A bottleneck: `queue` served at `capacity`. `dropped` is the queue's."""
+    """A bottleneck: `queue` served at `capacity`. `dropped` is the queue's.
 
-    def __init__(self, calendar: Calendar, queue: Queue, capacity: Capacity, name: str = "") -> None:
+    `overhead` bytes of framing are sent with every packet (Ethernet: 14); `sent_bytes` does not count them.
+    """
+
+    def __init__(
+        self, calendar: Calendar, queue: Queue, capacity: Capacity, name: str = "", *, overhead: int = 0
+    ) -> None:
         super().__init__(name)
+        if overhead < 0:
+            raise ValueError(f"{self.name}: overhead must be >= 0 bytes, got {overhead}")
         self.calendar = calendar
         self.queue = queue
         self.capacity = capacity
+        self.overhead = overhead
         self.sent_bytes = 0
         self.sending: Packet | None = None
         self._due = _NEVER
@@ -67,12 +75,13 @@ class Link(Stage):
 
     def _start(self, now: Ns, fresh: cython.bint) -> None:
         packet: Packet | None = self.queue.take(now)
+        due: cython.longlong = _NEVER
         self.sending = packet
-        self._due = _NEVER
         if packet is not None:
-            self._due = self.capacity.finish(now, packet.size, fresh)
-            if self._due < _NEVER:
-                self.calendar.at(self._due, self)
+            due = self.capacity.finish(now, packet.size + self.overhead, fresh)
+            if due < _NEVER:
+                self.calendar.at(due, self)
+        self._due = due
 
 
 class OpportunityLink(Stage):

@@ -26,12 +26,8 @@ from lanecast.l4s.registry import make_queue
 from lanecast.traces import synthetic
 from lanecast.traces.files import load_trace
 from lanecast.traces.trace import Opportunities, Trace
-from lanecast.transport.congestion.registry import make_congestion
-from lanecast.transport.marking import Marker
-from lanecast.transport.receiver import Receiver
 from lanecast.transport.rng import Stream, Streams
-from lanecast.transport.sender import PACKET_SIZE, Sender
-from lanecast.transport.stage import ECT0, ECT1, NOT_ECT, Demux, Sink, Stage
+from lanecast.transport.stage import Demux, Sink, Stage
 from lanecast.transport.units import ms
 
 if TYPE_CHECKING:
@@ -43,7 +39,6 @@ SYNTHETIC_SET = 32  # assumption: synthetic traces 0..31 of one fixed seed stand
 SYNTHETIC_SEED = 20_260_101  # any fixed number: the set is the same for every run's seed
 BITS_PER_BYTE = 8
 BYTES_PER_KBYTE = 1000
-CODEPOINTS = {"not-ect": NOT_ECT, "ect0": ECT0, "ect1": ECT1}
 SIDES = ("down", "up")
 CROSS_FLOW = 1_000_000  # flow number of cross traffic: no endpoint has it
 
@@ -67,56 +62,6 @@ def queue_of(
     """Return a queue by name; `limit_ms` > 0 bounds the sojourn time, options are the queue's own."""
     limits = {"limit_time": milliseconds(limit_ms)} if limit_ms > 0 else {}
     return make_queue(kind, stream=stream, **limits, **in_ns(options or {}))
-
-
-@dataclass(slots=True)
-class Ends:
-    """Both ends of a long flow."""
-
-    sender: Sender
-    receiver: Receiver
-
-
-class Writer(Stage):
-    """Hands a sender its data at the time it is woken, once."""
-
-    def __init__(self, sender: Sender, size: int) -> None:
-        super().__init__(f"data of {sender.name}")
-        self.sender = sender
-        self.size = size
-
-    def wake(self, now: int) -> None:
-        """Write the data."""
-        self.sender.write_bytes(now, self.size)
-
-
-def long_flow(
-    simulation: Simulation,
-    congestion: str,
-    flow: int,
-    *,
-    ecn: str = "",
-    packet_bytes: int = PACKET_SIZE,
-    start: int = 0,
-    kbytes: float = 0.0,
-    options: dict[str, Any] | None = None,
-) -> Ends:
-    """Return a flow that begins at `start` ns with `kbytes` to send, 0 for data without end."""
-    law = make_congestion(congestion, mss=packet_bytes, **(options or {}))
-    sender = Sender(
-        simulation.calendar,
-        law,
-        flow=flow,
-        packet_size=packet_bytes,
-        marker=Marker(CODEPOINTS[ecn or "not-ect"]),
-    )
-    receiver = Receiver(simulation.calendar, flow=flow)
-    if kbytes > 0:
-        simulation.calendar.at(start, Writer(sender, round(kbytes * BYTES_PER_KBYTE)))
-    else:
-        sender.bulk()
-        sender.start(start)
-    return Ends(simulation.add(sender), simulation.add(receiver))
 
 
 @functools.cache

@@ -7,26 +7,23 @@ are taken between `warmup_s` and `duration_s`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lanecast.emulation.aggregate import Aggregate
 from lanecast.emulation.capacity import Capacity
 from lanecast.emulation.cross import ConstantTraffic, OnOffTraffic, PoissonTraffic, ReplayTraffic
 from lanecast.emulation.delay import Delay, RandomDelay
-from lanecast.emulation.impair import Corrupt, Duplicate, Loss, LossProcess, Reorder
+from lanecast.emulation.impair import Bleach, ClearCe, Corrupt, Duplicate, Loss, LossProcess, Reorder
 from lanecast.emulation.link import Link, OpportunityLink
 from lanecast.emulation.path import Hops
 from lanecast.emulation.simulator import Simulation
-from lanecast.errors import PlanError
+from lanecast.errors import PlanError, UsageError
 from lanecast.experiments.build import (
-    BITS_PER_BYTE,
     BYTES_PER_KBYTE,
-    Ends,
-    in_ns,
+    chosen_trace,
     link_of,
-    long_flow,
     loss_processes,
     milliseconds,
     queue_of,
@@ -34,115 +31,21 @@ from lanecast.experiments.build import (
     synthetic_trace,
     turned,
 )
-from lanecast.experiments.config import Cross, Flow, Hop, Impairment, NetworkPlan
-from lanecast.experiments.measure import Outcome, log_columns
-from lanecast.l4s.queue import Queue
+from lanecast.experiments.build_flows import CODEPOINTS, Ends, long_flow
+from lanecast.experiments.config import Cross, Flow, Hop, Impairment, NetworkPlan, TraceChannel
+from lanecast.experiments.config import Link as LinkPlan
+from lanecast.experiments.network_run import BuiltHop, NetworkRun
 from lanecast.transport.rng import Streams
 from lanecast.transport.stage import Sink, Stage
-from lanecast.transport.units import MS, NEVER, SECOND, mbps, seconds
+from lanecast.transport.units import NEVER, mbps, seconds
 
 if TYPE_CHECKING:
-    from lanecast.experiments.results import Columns, Row
-
-SAMPLE = 10 * MS  # how often goodput, windows and backlogs are sampled for figures
-PERCENTILES = (50, 95, 99)
-
-
-@dataclass(slots=True)
-class BuiltHop:
-    """One hop's parts."""
-
-    stages: list[Stage]
-    link: Link | OpportunityLink
-    queue: Queue
-    mean_bps: float
-    delay: int
-
-
-@dataclass(slots=True)
-class NetworkRun:
-    """Flows over hops, ready to run."""
-
-    simulation: Simulation
-    hops: list[BuiltHop]
-    flows: list[tuple[Flow, Ends]]
-    duration: int
-    warmup: int
-
-    def run(self) -> Outcome:
-        """Run to the end, sampling on the way, and measure."""
-        calendar = self.simulation.calendar
-        times = list(range(SAMPLE, self.duration + 1, SAMPLE))
-        if not times or times[-1] != self.duration:
-            times.append(self.duration)
-        goodput, backlog, cwnd, sent = [], [], [], []
-        begun = self._counts()
-        for when in times:
-            if calendar.now <= self.warmup < when:
-                calendar.settle(self.warmup)
-                begun = self._counts()
-            calendar.settle(when)
-            goodput.append([ends.receiver.goodput_bytes for _, ends in self.flows])
-            cwnd.append([ends.sender.congestion.cwnd for _, ends in self.flows])
-            backlog.append([hop.queue.backlog for hop in self.hops])
-            sent.append([hop.link.sent_bytes for hop in self.hops])
-        self.simulation.check()
-        columns: Columns = {
-            "sample_ns": np.array(times, dtype=np.int64),
-            "goodput_bytes": np.array(goodput, dtype=np.int64).reshape(len(times), -1),
-            "cwnd_bytes": np.array(cwnd, dtype=np.float64).reshape(len(times), -1),
-            "backlog_bytes": np.array(backlog, dtype=np.int64),
-            "link_bytes": np.array(sent, dtype=np.int64),
-            "capacity_mean_bps": np.array([hop.mean_bps for hop in self.hops], dtype=np.float64),
-        }
-        columns |= log_columns(self.simulation)
-        notes = {"stages": self.simulation.log.stages} if self.simulation.log is not None else {}
-        drops = {f"hop {place} queue": hop.queue.dropped for place, hop in enumerate(self.hops)}
-        return Outcome(self._row(begun, columns), columns, drops, notes)
-
-    def _counts(self) -> dict[str, list[int]]:
-        return {
-            "goodput": [ends.receiver.goodput_bytes for _, ends in self.flows],
-            "sent": [hop.link.sent_bytes for hop in self.hops],
-            "drops": [hop.queue.dropped for hop in self.hops],
-            "marks": [hop.queue.marked for hop in self.hops],
-            "resent": [ends.sender.retransmitted for _, ends in self.flows],
-        }
-
-    def _row(self, begun: dict[str, list[int]], columns: Columns) -> Row:
-        ended = self._counts()
-        span_s = (self.duration - self.warmup) / SECOND
-        change = {name: np.subtract(ended[name], begun[name]) for name in ended}
-        rates = change["goodput"] * BITS_PER_BYTE / span_s / mbps(1)
-        row: Row = {
-            "goodput_mbps": float(rates.sum()),
-            "jain": jain_index(rates),
-            "drops": int(change["drops"].sum()),
-            "marks": int(change["marks"].sum()),
-            "retransmitted": int(change["resent"].sum()),
-        }
-        for place, hop in enumerate(self.hops):
-            suffix = f"_hop{place}" if len(self.hops) > 1 else ""
-            used = float(change["sent"][place]) * BITS_PER_BYTE / span_s
-            row[f"utilisation{suffix}"] = used / hop.mean_bps
-            late = columns["sample_ns"] > self.warmup
-            waiting = columns["backlog_bytes"][late, place] * BITS_PER_BYTE / hop.mean_bps * 1000
-            for percent in PERCENTILES:
-                row[f"queue_p{percent}_ms{suffix}"] = float(np.percentile(waiting, percent))
-        for place, rate in enumerate(rates.tolist()):
-            row[f"flow{place}_mbps"] = rate
-        return row
-
-
-def jain_index(rates: Any) -> float:
-    """Return Jain's fairness index of the rates, 1/n to 1; NaN when nothing was delivered."""
-    squares = float(np.square(rates).sum())
-    return float(np.sum(rates)) ** 2 / (len(rates) * squares) if squares > 0 else float("nan")
+    from lanecast.traces.trace import Trace
 
 
 def build_network(point: NetworkPlan, data: str = "") -> NetworkRun:
     """Wire a network point; `data` is the folder that relative trace names start from (empty: the working folder)."""
-    simulation = Simulation(point.run.seed, log_packets=point.run.log)
+    simulation = Simulation(point.run.seed, log_packets=point.run.log or point.run.delays)
     duration = seconds(point.run.duration_s)
     plans = list(point.hop)
     if point.link is not None:
@@ -159,7 +62,7 @@ def build_network(point: NetworkPlan, data: str = "") -> NetworkRun:
         source = _cross(simulation, cross, number, place)
         sink = simulation.add(Sink(f"cross sink {place}"))
         row.enter(source, number, sink, first=cross.hop, last=cross.hop)
-    return NetworkRun(simulation, built, flows, duration, seconds(point.run.warmup_s))
+    return NetworkRun(simulation, built, flows, point.run)
 
 
 def _hop(
@@ -178,14 +81,11 @@ def _hop(
     link: Link | OpportunityLink
     if link_plan.rate_mbps is not None:
         rate = mbps(link_plan.rate_mbps)
-        link = Link(simulation.calendar, queue, Capacity(rate), name=f"{name} link")
+        overhead = link_plan.overhead_bytes
+        link = Link(simulation.calendar, queue, Capacity(rate), overhead=overhead, name=f"{name} link")
         mean = float(rate)
     else:
-        trace = (
-            synthetic_trace(link_plan.synthetic, 0)
-            if link_plan.synthetic
-            else read_trace(_under(data, link_plan.trace))
-        )
+        trace = _trace(point, link_plan, data)
         trace = turned(trace, simulation.streams.stream("trace offset", place).next_double(), duration)
         link = link_of(simulation, queue, trace, f"{name} link", overhead_bytes=link_plan.overhead_bytes)
         mean = trace.mean_bit_s
@@ -194,8 +94,15 @@ def _hop(
     return BuiltHop([*stages, link, _delay(simulation, plan.impair, delay, place)], link, queue, mean, delay)
 
 
-def _under(data: str, name: str) -> str:
-    return f"{data}/{name}" if data and not name.startswith("/") else name
+def _trace(point: NetworkPlan, link: LinkPlan, data: str) -> Trace:
+    """Return a traced link's capacity."""
+    if link.channel:
+        spec = point.channel[link.channel]
+        assert isinstance(spec, TraceChannel), "checked when the plan was read"
+        return chosen_trace(data, spec.files, spec.synthetic, point.run.seed)
+    if link.synthetic:
+        return synthetic_trace(link.synthetic, 0)
+    return read_trace(f"{data}/{link.trace}" if data and not link.trace.startswith("/") else link.trace)
 
 
 def _delay(simulation: Simulation, impair: Impairment, delay: int, place: int) -> Delay:
@@ -211,13 +118,15 @@ def _delay(simulation: Simulation, impair: Impairment, delay: int, place: int) -
 
 
 def _impairments(simulation: Simulation, impair: Impairment, point: NetworkPlan, place: int) -> list[Stage]:
-    """Return the impairments that a plan asks for, in the order loss, duplication, corruption, reordering."""
+    """Return the impairments that a plan asks for: loss, duplication, corruption, ECN, reordering, aggregation."""
     streams: Streams = simulation.streams
     stages: list[Stage] = []
     if impair.channel or impair.loss > 0:
         process = LossProcess(impair.loss)
         if impair.channel:
-            process = loss_processes(point.channel[impair.channel], streams, symmetric=True, place=place)[0]
+            spec = point.channel[impair.channel]
+            assert not isinstance(spec, TraceChannel), "checked when the plan was read"
+            process = loss_processes(spec, streams, symmetric=True, place=place)[0]
         loss = Loss(streams.key("loss", place), process, f"hop {place} loss")
         simulation.watch(loss, loss.name)
         stages.append(loss)
@@ -227,27 +136,27 @@ def _impairments(simulation: Simulation, impair: Impairment, point: NetworkPlan,
         )
     if impair.corrupt > 0:
         stages.append(Corrupt(streams.stream("corrupt", place), impair.corrupt, f"hop {place} corrupt"))
+    if impair.ecn != "keep":
+        stages.append((Bleach if impair.ecn == "bleach" else ClearCe)(name=f"hop {place} {impair.ecn}"))
     if impair.reorder > 0:
         extra = milliseconds(impair.reorder_ms)
         stream = streams.stream("reorder", place)
         stages.append(Reorder(simulation.calendar, stream, impair.reorder, extra, f"hop {place} reorder"))
+    if impair.aggregate_ms > 0:
+        hold, most = milliseconds(impair.aggregate_ms), impair.aggregate_packets
+        stages.append(Aggregate(simulation.calendar, hold, limit_packets=most, name=f"hop {place} aggregate"))
     return stages
 
 
 def _flow(simulation: Simulation, flow: Flow, number: int, row: Hops, built: list[BuiltHop]) -> Ends:
-    ends = long_flow(
-        simulation,
-        flow.congestion,
-        number,
-        ecn=flow.ecn,
-        packet_bytes=flow.packet_bytes,
-        start=seconds(flow.start_s),
-        kbytes=flow.kbytes,
-        options=in_ns(flow.options),
-    )
     last = range(len(built))[flow.last_hop]
     there = sum(hop.delay for hop in built[flow.first_hop : last + 1])
     back = milliseconds(flow.return_delay_ms) or there
+    if flow.rtt_ms > 0:
+        back = milliseconds(flow.rtt_ms) - there
+    if back < 0:
+        raise UsageError(f"flow {number}: rtt_ms = {flow.rtt_ms:g} is less than the delay of its links")
+    ends = long_flow(simulation, flow, number, there + back)
     row.join(ends.sender, ends.receiver, number, back, first=flow.first_hop, last=last)
     return ends
 
@@ -263,7 +172,11 @@ def _cross(simulation: Simulation, cross: Cross, number: int, place: int) -> Sta
     if cross.pattern == "replay":
         times, sizes = _replayed(cross.file)
         return ReplayTraffic(calendar, number, times, sizes, stop=common["stop"], name=name)
-    common |= {"rate_bps": mbps(cross.rate_mbps), "size": cross.packet_bytes}
+    common |= {
+        "rate_bps": mbps(cross.rate_mbps),
+        "size": cross.packet_bytes,
+        "ecn": CODEPOINTS[cross.ecn],
+    }
     if cross.pattern == "constant":
         return ConstantTraffic(calendar, number, **common)
     stream = simulation.streams.stream("cross", place)

@@ -28,13 +28,13 @@ from lanecast.emulation.path import Hops
 from lanecast.emulation.simulator import Simulation
 from lanecast.experiments.build import (
     BITS_PER_BYTE,
-    long_flow,
     loss_processes,
     milliseconds,
     queue_of,
 )
+from lanecast.experiments.build_flows import long_flow
 from lanecast.experiments.build_tokens import endpoints, token_stream
-from lanecast.experiments.config import Bottleneck, TokenPlan
+from lanecast.experiments.config import Bottleneck, Flow, TokenPlan
 from lanecast.experiments.measure import Outcome, advance, log_columns, measure
 from lanecast.transport.units import MS, SECOND, mbps, seconds
 
@@ -190,9 +190,9 @@ def build_shared(point: TokenPlan) -> SharedRun:
         senders.append(sender)
         receivers.append(receiver)
     long = []
+    plan = Flow(spec.congestion, start_s=spec.long_start_s, ecn="ect0" if spec.ecn else "not-ect")
     for flow in range(answers, answers + spec.long_flows):
-        ecn = "ect0" if spec.ecn else "not-ect"
-        ends = long_flow(simulation, spec.congestion, flow, ecn=ecn, start=seconds(spec.long_start_s))
+        ends = long_flow(simulation, plan, flow, 2 * one_way)
         hops.join(ends.sender, ends.receiver, flow, one_way)
         long.append(ends.receiver)
     simulation.extend(hops.stages)

@@ -75,6 +75,10 @@ CLAIMS: dict[str, ClaimSet] = {
         "token streaming: Eloquent (arXiv 2401.12961) against retransmission and duplication, and beyond",
         "lanecast.experiments.claims_tokens:eloquent",
     ),
+    "l4s": ClaimSet(
+        "DualPI2 (RFC 9332), Prague and Cubic against the laws, measured Linux, and on varying links",
+        "lanecast.experiments.claims_l4s:l4s",
+    ),
 }
 
 

@@ -47,6 +47,8 @@ class Run(Table, frozen=True):
     """Network plans only: time left out of the metrics at the start."""
     log: bool = False
     """Keep the per-packet log in the result file."""
+    delays: bool = False
+    """Network plans only: add each flow's percentiles of queueing delay and of smoothed RTT to the row."""
 
 
 class Report(Table, frozen=True):
@@ -171,12 +173,17 @@ class TokenPlan(Table, frozen=True):
 
 
 class Link(Table, frozen=True):
-    """Capacity and one-way delay of a hop: a constant rate, a trace file, or a synthetic class."""
+    """Capacity and one-way delay of a hop: a constant rate, a trace file, a synthetic class, or a `[channel.NAME]`.
+
+    Only the capacity of such a channel (kind "trace") counts here: seed k takes file k, or the class where there is no
+    data. `overhead_bytes` are sent with every packet (Ethernet: 14).
+    """
 
     delay_ms: Milliseconds = 10.0
     rate_mbps: Mbps | None = None
     trace: str = ""
     synthetic: str = ""
+    channel: str = ""
     overhead_bytes: Count = 0
 
 
@@ -201,6 +208,12 @@ class Impairment(Table, frozen=True):
     reorder: Ratio = 0.0
     reorder_ms: Milliseconds = 5.0
     jitter_ms: Milliseconds = 0.0
+    ecn: Literal["keep", "bleach", "clear-ce"] = "keep"
+    """What the wire does to codepoints: nothing, clear them all, or take CE marks away."""
+    aggregate_ms: Milliseconds = 0.0
+    """Packets are collected for so long and arrive together, as over Wi-Fi."""
+    aggregate_packets: Count = 0
+    """The most packets of an aggregate; 0 means no limit."""
 
 
 class Hop(Table, frozen=True):
@@ -217,15 +230,38 @@ class Flow(Table, frozen=True):
     congestion: str = "cubic"
     count: PositiveCount = 1
     start_s: Seconds = 0.0
+    start_spread_ms: Milliseconds = 0.0
+    """Each flow starts at a time drawn uniformly from so long after `start_s`."""
     return_delay_ms: Milliseconds = 0.0
     """One-way delay of the ACK path; 0 means the sum of the hops' delays."""
+    rtt_ms: Milliseconds = 0.0
+    """Base round-trip time instead: the ACK path takes what the hops' delays leave of it."""
     first_hop: Annotated[int, Meta(ge=0)] = 0
     last_hop: Annotated[int, Meta(ge=-1)] = -1
     packet_bytes: PacketSize = 1500
     kbytes: Annotated[float, Meta(ge=0)] = 0.0
     """How much to send; 0 means without end."""
+    source: Literal["bulk", "video", "voice"] = "bulk"
+    """Application-limited flows write frames: 30 a second of `source_mbps`, or a G.711 call."""
+    source_mbps: Mbps = 2.5
     ecn: Literal["", "not-ect", "ect0", "ect1"] = ""
     """Empty: what the congestion controller asks for."""
+    feedback: Literal["exact", "accecn", "classic"] = "exact"
+    """How marks come back: counts as of QUIC, AccECN's short fields, or the classic echo."""
+    ecn_fallback: bool = False
+    """Stop labelling packets when the feedback shows that codepoints do not arrive."""
+    recovery: Literal["rfc9002", "rack-tlp", "dup-ack"] = "rfc9002"
+    """Loss detection: of QUIC, of today's TCP, or by duplicate ACKs alone."""
+    pacing: Literal["", "off", "smooth", "linux", "prague"] = ""
+    """Bursts of 1 ms (smooth), or groups of packets as Linux TCP or TCP Prague send; empty: as the controller asks."""
+    window_kbytes: Annotated[float, Meta(ge=0)] = 0.0
+    """Receive window, as payload; 0 means no limit."""
+    handshake: bool = False
+    """Start with the base RTT known, as after a handshake; else the initial window leaves unpaced."""
+    ack_every: PositiveCount = 2
+    max_ack_delay_ms: Milliseconds = 25.0
+    coalesce: bool = False
+    """One ACK for packets that arrive together, as with receive offload."""
     options: Options = {}
 
 
@@ -237,6 +273,7 @@ class Cross(Table, frozen=True):
     """Rate while sending (on/off patterns: while on)."""
     hop: Annotated[int, Meta(ge=0)] = 0
     packet_bytes: PacketSize = 1500
+    ecn: Literal["not-ect", "ect0", "ect1"] = "not-ect"
     start_s: Seconds = 0.0
     stop_s: Seconds = 0.0
     on_ms: Positive = 500.0
@@ -256,9 +293,11 @@ class NetworkPlan(Table, frozen=True):
     queue: QueueChoice = QueueChoice()
     impair: Impairment = Impairment()
     hop: list[Hop] = []
-    channel: dict[str, Iid | Gilbert] = {}
+    channel: dict[str, Iid | Gilbert | TraceChannel] = {}
     report: dict[str, Report] = {}
     title: str = ""
+    cell: str = ""
+    """Name of the run in a set of runs."""
 
 
 Plan: TypeAlias = TokenPlan | NetworkPlan

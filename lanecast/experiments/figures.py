@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from lanecast.errors import ResultError
 from lanecast.experiments.statistics import Estimate, mean_interval
 from lanecast.experiments.tables import CELL, grouped, seed_means
+from lanecast.transport.recorder import TAKE
 from lanecast.transport.tokens.metrics import STALL_THRESHOLD
 from lanecast.transport.units import MS, NEVER, SECOND
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lanecast.experiments.plot import Loaded
-    from lanecast.experiments.results import Row
+    from lanecast.experiments.results import Columns, Row
     from lanecast.experiments.tables import Table
 
 # Okabe and Ito (2008): blue, vermillion, bluish green, orange, sky blue, reddish purple, black, yellow.
@@ -30,6 +32,8 @@ DASHES = ("-", "--", "-.", ":")
 STALL_SHADE = "#BBBBBB"
 WIDTH_IN = 7.0  # assumption: the text width of a two-column paper, inches
 ROW_IN = 2.2
+LEGEND_COLUMNS = 6
+MOST_NUMBERS = 120  # cells of a heat map that still have room for their number
 MAX_SEQUENCES = 4  # more panels than this are no longer read
 BIN = 100 * MS  # throughput is drawn in steps of this length
 PERCENT = 100.0
@@ -110,7 +114,8 @@ def cdf(loaded: Sequence[Loaded]) -> Figure:
 
 def _legend_below(figure: Figure, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)))
+    lines = math.ceil(len(labels) / LEGEND_COLUMNS)
+    figure.legend(handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / lines))
 
 
 def bars(rows: Sequence[Row]) -> Figure:
@@ -160,10 +165,21 @@ def _heatmap(
     axis.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
+    if values.size <= MOST_NUMBERS:
+        _numbers(axis, values)
     bar = figure.colorbar(image, ax=axis, label=unit)
     ticks = np.linspace(0, float(np.nanmax(np.sqrt(values))) or 1.0, 6)
     bar.set_ticks(list(ticks), labels=[f"{tick * tick:.2g}" for tick in ticks])
     return figure
+
+
+def _numbers(axis: Axes, values: Any) -> None:
+    """Write each cell's value into it, dark on the bright half of the map and white on the dark one."""
+    bright = float(np.sqrt(np.nanmax(values))) / 2
+    for (line, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            colour = "#000000" if np.sqrt(value) > bright else "#FFFFFF"
+            axis.text(column, line, f"{value:.2g}", ha="center", va="center", color=colour, fontsize=6)
 
 
 def tradeoff(rows: Sequence[Row]) -> Figure:
@@ -177,13 +193,15 @@ def tradeoff(rows: Sequence[Row]) -> Figure:
         colour = COLOURS[place % len(COLOURS)]
         marker = MARKERS[place // len(COLOURS) % len(MARKERS)]
         spot = (cost.value, PERCENT * stall.value)
-        axis.errorbar(*spot, yerr=error, marker=marker, ms=5, lw=0.8, color=colour, mfc="none", label=scheme)
+        look = {"marker": marker, "ms": 5, "lw": 0.8, "color": colour, "mfc": "none", "clip_on": False}
+        axis.errorbar(*spot, yerr=error, label=scheme, **look)
         axis.annotate(
             scheme, spot, xytext=(5, 3 if place % 2 else -9), textcoords="offset points", fontsize=6
         )
     axis.set_xlabel("bytes a token on the wire (B)")
     axis.set_ylabel("stall ratio (% of the rendering time)")
     axis.set_ylim(bottom=0)
+    axis.margins(x=0.1)  # room for the names
     return figure
 
 
@@ -193,7 +211,7 @@ def threshold(rows: Sequence[Row]) -> Figure:
     figure, axes = _figure()
     for place, ((scheme,), group) in enumerate(grouped(rows, ("scheme",)).items()):
         values = [PERCENT * float(np.mean([row[f"sr{limit}"] for row in group])) for limit in limits]
-        axes[0, 0].plot(limits, values, lw=1, label=scheme, **style(place))
+        axes[0, 0].plot(limits, values, lw=1, marker="o", ms=3, clip_on=False, label=scheme, **style(place))
     axes[0, 0].set_xlabel("stall threshold (ms)")
     axes[0, 0].set_ylabel("stall ratio (%)")
     axes[0, 0].set_ylim(bottom=0)
@@ -217,12 +235,12 @@ def capacity(loaded: Sequence[Loaded]) -> Figure:
         axis.step(edges[:-1] / SECOND, sent / 1e6, where="post", lw=0.8, label="sent", **style(0))
         axis.set_yscale("symlog", linthresh=0.01)
     elif "link_bytes" in columns:
-        times = columns["sample_ns"]
-        used = np.diff(columns["link_bytes"][:, 0], prepend=0) * 8 * SECOND / np.diff(times, prepend=0)
+        times, carried = _every_bin(columns, "link_bytes")
+        used = np.diff(carried[:, 0], prepend=0) * 8 * SECOND / np.diff(times, prepend=0)
         mean = float(columns["capacity_mean_bps"][0])
         axis.axhline(mean / 1e6, color="#000000", lw=0.8, ls=":", label="mean capacity")
-        axis.step(times / SECOND, used / 1e6, where="pre", lw=0.8, label="used", **style(0))
-        axis.set_ylim(bottom=0)
+        axis.stairs(used / 1e6, np.append(0, times) / SECOND, baseline=None, lw=0.8, label="used", **style(0))
+        axis.set_ylim(0, 1.1 * max(mean, float(used.max())) / 1e6)
     else:
         raise ResultError(
             "this channel has no capacity to draw: choose a run over a trace (--where channel=...)"
@@ -233,9 +251,20 @@ def capacity(loaded: Sequence[Loaded]) -> Figure:
     return figure
 
 
+def _every_bin(columns: Columns, name: str) -> tuple[Any, Any]:
+    """Return the samples of a counter at every BIN: times, ns, and (times, ...) values."""
+    every = max(1, round(BIN / int(columns["sample_ns"][0])))
+    return columns["sample_ns"][every - 1 :: every], columns[name][every - 1 :: every]
+
+
 def queue(loaded: Sequence[Loaded]) -> Figure:
-    """Backlog over time from samples, or the sojourn time of each packet from the per-packet log."""
-    entry = loaded[0]
+    """Backlog from samples, as its delay at the link's mean rate, or each packet's sojourn time from the log.
+
+    Drawn is the first run that has a queue.
+    """
+    entry = next((entry for entry in loaded if _has_queue(entry.columns)), None)
+    if entry is None:
+        raise ResultError('no queue was recorded: run again with --set run.log=true --set run.save="all"')
     columns = entry.columns
     figure, axes = _figure()
     axis = axes[0, 0]
@@ -243,19 +272,22 @@ def queue(loaded: Sequence[Loaded]) -> Figure:
         for hop in range(columns["backlog_bytes"].shape[1]):
             wait = columns["backlog_bytes"][:, hop] * 8 / columns["capacity_mean_bps"][hop] * 1000
             axis.plot(columns["sample_ns"] / SECOND, wait, lw=0.8, label=f"hop {hop}", **style(hop))
-        axis.set_ylabel("queueing delay at the mean rate (ms)")
-    elif "log_event" in columns:
+        axis.set_ylabel("queueing delay (ms)")
+    else:
         for place, stage in enumerate(entry.header["stages"]):
-            taken = (columns["log_event"] == 2) & (columns["log_stage"] == place)
+            taken = (columns["log_event"] == TAKE) & (columns["log_stage"] == place)
             if taken.any():
                 times, waits = columns["log_time_ns"][taken], columns["log_value"][taken]
                 axis.plot(times / SECOND, waits / MS, lw=0.8, label=stage, **style(place))
         axis.set_ylabel("sojourn time (ms)")
-    else:
-        raise ResultError('no queue was recorded: run again with --set run.log=true --set run.save="all"')
+    axis.set_ylim(bottom=0)
     axis.set_xlabel("time (s)")
     _legend_below(figure, axis)
     return figure
+
+
+def _has_queue(columns: Columns) -> bool:
+    return "backlog_bytes" in columns or bool((columns.get("log_event", np.zeros(0)) == TAKE).any())
 
 
 def goodput(loaded: Sequence[Loaded]) -> Figure:
@@ -264,13 +296,14 @@ def goodput(loaded: Sequence[Loaded]) -> Figure:
     if "goodput_bytes" not in columns:
         raise ResultError("these runs have no long flows to draw")
     figure, axes = _figure()
-    every = max(1, round(BIN / int(columns["sample_ns"][0])))
-    times, received = columns["sample_ns"][::every], columns["goodput_bytes"][::every]
+    times, received = _every_bin(columns, "goodput_bytes")
     for flow in range(received.shape[1]):
-        rate = np.diff(received[:, flow]) * 8 * SECOND / np.diff(times) / 1e6
-        axes[0, 0].step(times[1:] / SECOND, rate, where="pre", lw=0.8, label=f"flow {flow}", **style(flow))
+        rate = np.diff(received[:, flow], prepend=0) * 8 * SECOND / np.diff(times, prepend=0) / 1e6
+        edges = np.append(0, times) / SECOND
+        axes[0, 0].stairs(rate, edges, baseline=None, lw=0.8, label=f"flow {flow}", **style(flow))
     axes[0, 0].set_xlabel("time (s)")
     axes[0, 0].set_ylabel("goodput (Mbit/s)")
+    axes[0, 0].set_ylim(bottom=0)
     _legend_below(figure, axes[0, 0])
     return figure
 

@@ -21,7 +21,7 @@ import msgspec
 import msgspec.inspect as shapes
 
 from lanecast.errors import PlanError
-from lanecast.experiments.config import KINDS, NetworkPlan, Plan, TokenPlan
+from lanecast.experiments.config import KINDS, NetworkPlan, Plan, TokenPlan, TraceChannel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -361,10 +361,15 @@ def _check_links(file: str, plan: NetworkPlan) -> None:
     places = [("", plan.link, plan.impair)] if plan.link is not None else []
     places += [(f"hop.{place}.", hop.link, hop.impair) for place, hop in enumerate(plan.hop)]
     for prefix, link, impair in places:
-        if link is not None and (link.rate_mbps is not None) + bool(link.trace) + bool(link.synthetic) != 1:
-            raise PlanError(file, f"{prefix}link", "expected exactly one of rate_mbps, trace, synthetic")
+        ways = ("rate_mbps", "trace", "synthetic", "channel")
+        if link is not None and sum(bool(getattr(link, way)) for way in ways) != 1:
+            raise PlanError(file, f"{prefix}link", f"expected exactly one of {', '.join(ways)}")
+        if link is not None and link.channel:
+            traced = {name: spec for name, spec in plan.channel.items() if isinstance(spec, TraceChannel)}
+            _check_name(file, f"{prefix}link.channel", link.channel, traced)
         if impair.channel:
-            _check_name(file, f"{prefix}impair.channel", impair.channel, plan.channel)
+            lossy = {name: spec for name, spec in plan.channel.items() if not isinstance(spec, TraceChannel)}
+            _check_name(file, f"{prefix}impair.channel", impair.channel, lossy)
 
 
 def _check_name(file: str, where: str, name: str, known: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def identity(point: Plan) -> Row:
             "scheme": app.scheme,
             "seed": point.run.seed,
         }
-    return {"seed": point.run.seed}
+    return ({"cell": point.cell} if point.cell else {}) | {"seed": point.run.seed}
 
 
 def build(point: Plan, data: str = "") -> Scenario:

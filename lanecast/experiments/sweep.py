@@ -44,6 +44,7 @@ from lanecast.experiments.run import Task, identity, run_task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from lanecast.experiments.config import NetworkPlan, Plan
     from lanecast.experiments.points import Axis, Sweep
 
 BACKENDS = ("loky", "sequential", "dask", "ray")
@@ -68,6 +69,39 @@ class SweepOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Points:
+    """Plans that are no product of axes, as something to sweep; each names its `cell`."""
+
+    name: str
+    plans: tuple[NetworkPlan, ...]
+
+    @property
+    def file(self) -> str:
+        """No file: the plans were made by a program."""
+        return ""
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """The first plan."""
+        built: dict[str, Any] = msgspec.to_builtins(self.first)
+        return built
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """No axes."""
+        return ()
+
+    @property
+    def first(self) -> Plan:
+        """The first plan."""
+        return self.plans[0]
+
+    def points(self) -> Iterator[Plan]:
+        """Yield the plans in order."""
+        yield from self.plans
+
+
+@dataclass(frozen=True, slots=True)
 class SweepResult:
     """Rows in sweep order (those that finished), and how many were taken from an earlier start."""
 
@@ -83,7 +117,7 @@ class SweepResult:
         return sum(row["status"] != "ok" for row in self.rows)
 
 
-def run_sweep(sweep: Sweep, options: SweepOptions) -> SweepResult:
+def run_sweep(sweep: Sweep | Points, options: SweepOptions) -> SweepResult:
     """Run what is missing of a sweep and write its summary.
 
     Raises:
@@ -149,7 +183,7 @@ def _limit_threads() -> None:
         os.environ.setdefault(variable, "1")
 
 
-def _prepare(sweep: Sweep, options: SweepOptions) -> dict[str, Row]:
+def _prepare(sweep: Sweep | Points, options: SweepOptions) -> dict[str, Row]:
     """Make the folder, note the sweep in it, and return the finished runs of earlier starts."""
     folder = options.folder
     if options.fresh:
@@ -184,7 +218,7 @@ def _finished(folder: Path) -> dict[str, Row]:
     return {row["key"]: row for row in kept}
 
 
-def _tasks(sweep: Sweep, options: SweepOptions) -> tuple[list[Task], list[str]]:
+def _tasks(sweep: Sweep | Points, options: SweepOptions) -> tuple[list[Task], list[str]]:
     """Return one task a point, in sweep order, and their keys."""
     names = _label_names(sweep)
     first_seed = next(
@@ -200,7 +234,7 @@ def _tasks(sweep: Sweep, options: SweepOptions) -> tuple[list[Task], list[str]]:
     return tasks, order
 
 
-def _label_names(sweep: Sweep) -> dict[str, Axis]:
+def _label_names(sweep: Sweep | Points) -> dict[str, Axis]:
     """Name the swept fields that a row does not carry anyway: the last part of the key path if that is unique."""
     known = identity(sweep.first)
     extra = [axis for axis in sweep.axes if axis.path[-1] not in known]

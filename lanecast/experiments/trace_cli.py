@@ -1,4 +1,4 @@
-"""The arguments of `lanecast trace info | convert | make | check | plot | list | verify`."""
+"""The arguments of `lanecast trace info | convert | make | fit | check | plot | list | verify`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ examples:
   lanecast trace info walk.down                        what a trace holds, by numbers
   lanecast trace convert walk.down walk.json --to sabre --bin 1
   lanecast trace make lte-walking --duration 300 --seed 7 -o lte.txt --to pensieve
+  lanecast trace fit drives/ -o drive.json             a class from your own recordings
   lanecast trace check train/ --against test/          duplicates and overlaps
   lanecast trace plot walk.down -o walk.svg
   lanecast trace list                                  sets, formats, classes
@@ -33,7 +34,19 @@ MAKE = """\
 examples:
   lanecast trace make 5g-mmwave-walking --duration 600 --seed 1 -o mmwave.txt
   lanecast trace make square --duration 60 --set low_mbps=6 --set high_mbps=24 -o square.trace --to mahimahi
+  lanecast trace make lte-walking --set form=opportunities -o walk.down --to mahimahi --write end=cut
+  lanecast trace make drive.json --duration 600 -o drive.txt     a class that `trace fit` wrote
   lanecast trace list --classes
+"""
+FIT = """\
+examples:
+  lanecast trace fit drives/ -o drive.json --title "LTE, my commute"
+  lanecast trace make lte-walking --set form=opportunities -o walk.down --to mahimahi --write end=cut
+  lanecast trace make drive.json --duration 600 --seed 1 -o made.txt
+  lanecast trace fit *.down -o cell.json --bin 1 --json
+
+Traces of fewer than 12 bins are left out. Fewer than 15 traces give a picture of these, not of a population.
+Of the recordings only quantiles and rates of events are kept. A plan takes the file too: synthetic = "drive.json".
 """
 CHECK = """\
 examples:
@@ -47,6 +60,7 @@ PLOT = """\
 examples:
   lanecast trace plot walk.down -o walk.svg
   lanecast trace plot real/ made.txt --what cdf -o cdf.pdf
+  lanecast trace plot made/ --against real/ --what acf -o acf.pdf     two groups, a colour each
 """
 LIST = "examples:\n  lanecast trace list\n  lanecast trace list --formats --json\n"
 VERIFY = "examples:\n  lanecast trace verify\n  lanecast trace verify ../shared/data/traces --json\n"
@@ -59,6 +73,7 @@ def add_parser(verbs: Any) -> None:
     _add_info(inner)
     _add_convert(inner)
     _add_make(inner)
+    _add_fit(inner)
     _add_check(inner)
     _add_plot(inner)
     listed = _parser(inner, "list", "known sets, formats and synthetic classes", LIST)
@@ -149,7 +164,9 @@ def _add_convert(inner: Any) -> None:
 
 def _add_make(inner: Any) -> None:
     parser = _parser(inner, "make", "generate a trace of a class, or a simple shape", MAKE)
-    parser.add_argument("name", metavar="NAME", help="see `lanecast trace list --classes`")
+    parser.add_argument(
+        "name", metavar="NAME", help="see `lanecast trace list --classes`; or a file of `trace fit`"
+    )
     parser.add_argument("--duration", type=_seconds, default=60.0, metavar="S", help="length, s (default 60)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed (default 1)")
     parser.add_argument(
@@ -162,6 +179,28 @@ def _add_make(inner: Any) -> None:
     )
     _add_json(parser)
     parser.set_defaults(command=verbs_of.make)
+
+
+def _add_fit(inner: Any) -> None:
+    parser = _parser(inner, "fit", "fit a synthetic class to recordings", FIT)
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="files, or folders of files")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the class file to write, NAME.json"
+    )
+    parser.add_argument("--title", default="", metavar="TEXT", help="what the class is (default: NAME)")
+    parser.add_argument(
+        "--kind",
+        choices=("offered", "achieved"),
+        default="",
+        help="what was measured (default: as the files say)",
+    )
+    parser.add_argument(
+        "--bin", type=_seconds, default=0.0, metavar="S", help="bin, s (default: 1, or 5 for slow sets)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the fit (default 0)")
+    _add_reading(parser)
+    _add_json(parser)
+    parser.set_defaults(command=verbs_of.fit)
 
 
 def _add_check(inner: Any) -> None:
@@ -185,6 +224,13 @@ def _add_plot(inner: Any) -> None:
         choices=("time", "cdf", "acf", "idc", "delay"),
         default="time",
         help="which figure (default time)",
+    )
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a second group, in a colour of its own",
     )
     parser.add_argument("--bin", type=_seconds, default=1.0, metavar="S", help="bin of rates, s (default 1)")
     _add_reading(parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +23,17 @@ _MBIT = 1e6
 _MS = 1e6
 _MAX_LAG_S = 40
 _WINDOWS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+_GROUP = "group: "  # no folder's name begins so
 _LEGEND_MAX = 12
 """More traces than this are drawn thin, with a colour and a name a set."""
 
 
-def draw(traces: Sequence[Trace], what: str, target: Path, *, bin_s: float = 1.0) -> None:
+def draw(
+    traces: Sequence[Trace], what: str, target: Path, *, bin_s: float = 1.0, against: Sequence[Trace] = ()
+) -> None:
     """Draw one figure and write it as pdf, svg or png, by the target's suffix.
+
+    Traces `against` which the first are held (recordings beside generated ones) get a colour of their own.
 
     Raises:
         CapabilityError: matplotlib is not installed.
@@ -44,6 +50,8 @@ def draw(traces: Sequence[Trace], what: str, target: Path, *, bin_s: float = 1.0
     figure = Figure(figsize=(7.0, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    if against:
+        traces = [*_grouped(traces, "these"), *_grouped(against, "against")]
     drawn = _DRAWINGS[what](axes, traces, bin_s)
     if not drawn:
         raise ValueError(f"no trace has what the {what} figure shows")
@@ -57,7 +65,8 @@ def draw(traces: Sequence[Trace], what: str, target: Path, *, bin_s: float = 1.0
 
 def _styles(traces: Sequence[Trace]) -> list[dict[str, Any]]:
     """Return how to draw each trace: a colour each with its name, or, of many, a colour a set with the set's name."""
-    if len(traces) <= _LEGEND_MAX:
+    grouped = any(trace.provenance.set.startswith(_GROUP) for trace in traces)
+    if len(traces) <= _LEGEND_MAX and not grouped:
         dashes = ("-", "--")
         return [
             {
@@ -68,11 +77,11 @@ def _styles(traces: Sequence[Trace]) -> list[dict[str, Any]]:
             }
             for i, trace in enumerate(traces)
         ]
-    names = list(dict.fromkeys(trace.provenance.set or "no set" for trace in traces))
+    names = list(dict.fromkeys(_set_of(trace) for trace in traces))
     styles: list[dict[str, Any]] = []
     told: set[str] = set()
     for trace in traces:
-        name = trace.provenance.set or "no set"
+        name = _set_of(trace)
         label = "_" if name in told else name  # matplotlib leaves names that begin with _ out of the legend
         styles.append(
             {
@@ -84,6 +93,16 @@ def _styles(traces: Sequence[Trace]) -> list[dict[str, Any]]:
         )
         told.add(name)
     return styles
+
+
+def _grouped(traces: Sequence[Trace], name: str) -> list[Trace]:
+    """Return the traces as members of one set, so that they share a colour."""
+    label = f"{_GROUP}{name} ({len(traces)} traces)"
+    return [replace(trace, provenance=replace(trace.provenance, set=label)) for trace in traces]
+
+
+def _set_of(trace: Trace) -> str:
+    return trace.provenance.set.removeprefix(_GROUP) or "no set"
 
 
 def _with_capacity(traces: Sequence[Trace]) -> list[Trace]:

@@ -163,7 +163,7 @@ def make(options: argparse.Namespace) -> int:
     from lanecast.traces import shapes, synthetic
 
     with _as_usage():
-        if options.name in synthetic.CLASSES:
+        if options.name in synthetic.CLASSES or options.name.endswith(synthetic.CLASS_FILE):
             settings = typed_options(synthetic.make, options.settings)
             settings = {"duration_s": options.duration, "seed": options.seed} | settings
             trace = synthetic.make(options.name, **settings)
@@ -184,6 +184,30 @@ def _shape_settings(settings: list[str]) -> dict[str, Any]:
             raise UsageError(f"--set {setting!r}: expected KEY=VALUE")
         answer[key] = typed(text, None)
     return answer
+
+
+def fit(options: argparse.Namespace) -> int:
+    """Fit a class to recordings, write it, and print how near its traces come."""
+    from lanecast.experiments.trace_fit import fit_traces
+    from lanecast.experiments.trace_report import expand
+    from lanecast.traces.classfile import dump_class
+    from lanecast.traces.synthetic import CLASS_FILE
+
+    target = Path(options.output)
+    if target.suffix != CLASS_FILE:
+        raise UsageError(f"-o {target}: expected a name that ends in {CLASS_FILE}")
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: there is no folder {target.parent}")
+    traces = [_load(path, options) for path in expand(options.paths)]
+    fitted = fit_traces(
+        traces, title=options.title or target.stem, kind=options.kind, bin_s=options.bin, seed=options.seed
+    )
+    dump_class(fitted.parameters, target)
+    if options.json:
+        print(json.dumps({"file": str(target), **fitted.as_dict()}))
+    else:
+        print("\n".join([*fitted.lines(), f"{target}: try `lanecast trace make {target} -o made.txt`"]))
+    return 0
 
 
 def check(options: argparse.Namespace) -> int:
@@ -219,9 +243,10 @@ def plot(options: argparse.Namespace) -> int:
     from lanecast.experiments.trace_report import expand
 
     traces = [_load(path, options) for path in expand(options.paths)]
+    against = [_load(path, options) for path in expand(options.against)] if options.against else []
     with _as_usage():
-        draw(traces, options.what, Path(options.output), bin_s=options.bin)
-    told = {"figure": options.what, "file": options.output, "traces": len(traces)}
+        draw(traces, options.what, Path(options.output), bin_s=options.bin, against=against)
+    told = {"figure": options.what, "file": options.output, "traces": len(traces), "against": len(against)}
     print(json.dumps(told) if options.json else f"{options.output}: {options.what} of {len(traces)} traces")
     return 0
 

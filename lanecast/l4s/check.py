@@ -44,7 +44,7 @@ class Life:
         self.labels: dict[int, tuple[int, int, int]] = {}  # packet number -> ECN, size and flow when offered
         self.out_bytes = 0
         self.in_bytes = 0
-        self.last_out = dict.fromkeys(FLOWS, -1)
+        self.last_out: dict[tuple[int, int], int] = {}
         self.story: list[tuple[int, int]] = []
         self.log = PacketLog()
         queue.log = self.log
@@ -110,8 +110,9 @@ class Life:
             packet.ecn == label or (packet.ecn == CE and label != NOT_ECT),
             "a packet that is not ECN-capable was marked",
         )
-        _require(packet.pn > self.last_out[packet.flow], f"packet {packet.pn} left out of its flow's order")
-        self.last_out[packet.flow] = packet.pn
+        line = flow, label  # queues may sort a flow's packets by codepoint
+        _require(packet.pn > self.last_out.get(line, -1), f"packet {packet.pn} left out of its flow's order")
+        self.last_out[line] = packet.pn
         self.story.append((packet.pn, packet.ecn))
         _require(_is_free(packet), f"the queue still holds packet {packet.pn} after handing it out")
 

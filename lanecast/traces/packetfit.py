@@ -15,9 +15,9 @@ import numpy as np
 
 from lanecast.traces.packets import BURST_PROBABILITIES, NS_PER_MS, PACKET_BITS, PacketParameters, place
 from lanecast.traces.statistics import index_of_dispersion, window_counts
+from lanecast.traces.steps import Int64s
 from lanecast.traces.synthetic import stream
 from lanecast.traces.trace import NS_PER_S, Opportunities, Trace
-from lanecast.traces.tracks import Int64s
 
 GRIDS: dict[str, tuple[float, ...]] = {
     "regularity": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),

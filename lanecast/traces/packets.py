@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanecast.traces.processes import ar1
-from lanecast.traces.tracks import BITS_PER_BYTE, PACKET_BYTES, Float64s, Int64s
+from lanecast.traces.steps import BITS_PER_BYTE, PACKET_BYTES, Float64s, Int64s
 
 if TYPE_CHECKING:
     from lanecast.traces.processes import Generator

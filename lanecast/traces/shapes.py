@@ -15,9 +15,9 @@ import numpy as np
 
 from lanecast.traces.classmodel import BIT_S_PER_MBPS
 from lanecast.traces.processes import Floats
+from lanecast.traces.steps import BITS_PER_BYTE, PACKET_BYTES
 from lanecast.traces.synthetic import stream
 from lanecast.traces.trace import NS_PER_S, Opportunities, Provenance, Rate, Trace
-from lanecast.traces.tracks import BITS_PER_BYTE, PACKET_BYTES
 
 _PACKET_BITS = PACKET_BYTES * BITS_PER_BYTE
 

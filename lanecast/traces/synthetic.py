@@ -15,11 +15,13 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
+from lanecast.traces.classfile import load_class
 from lanecast.traces.classmodel import BIT_S_PER_MBPS, ClassParameters, Ranks, draw, rotated
 from lanecast.traces.packets import place
 from lanecast.traces.trace import NS_PER_S, Int64s, Opportunities, Provenance, Rate, Trace
 
 FORMS = ("rate", "opportunities")
+CLASS_FILE = ".json"
 _PARAMETERS_FILE = "synthetic.json"
 
 
@@ -32,15 +34,24 @@ CLASSES: tuple[str, ...] = tuple(_PAGES)
 
 
 @cache
+def _shipped(name: str) -> ClassParameters:
+    return msgspec.json.decode(_PAGES[name], type=ClassParameters)
+
+
 def parameters_of(name: str) -> ClassParameters:
-    """Return the fitted numbers of a class.
+    """Return the fitted numbers of a class that ships, or of a class file `NAME.json` (see `classfile.py`).
 
     Raises:
         ValueError: no class has that name.
+        TraceError: the file is no class file.
     """
-    if name not in _PAGES:
-        raise ValueError(f"synthetic class is {name!r}, expected one of {', '.join(CLASSES)}")
-    return msgspec.json.decode(_PAGES[name], type=ClassParameters)
+    if name in _PAGES:
+        return _shipped(name)
+    if name.endswith(CLASS_FILE):
+        return load_class(name)
+    raise ValueError(
+        f"synthetic class is {name!r}, expected one of {', '.join(CLASSES)}, or a file NAME{CLASS_FILE}"
+    )
 
 
 def stream(name: str, seed: int, *index: int) -> np.random.Generator:
@@ -115,9 +126,14 @@ def _opportunities(
 
 
 def make(name: str, *, duration_s: float, seed: int, index: int = 0, form: str = "rate") -> Trace:
-    """Return synthetic trace `index` of class `name` (see `CLASSES`), `duration_s` seconds long.
+    """Return synthetic trace `index` of class `name`, `duration_s` seconds long.
+
+    `name` is one of `CLASSES`, or a class file `NAME.json`, whose title then names the random stream.
 
     Raises:
         ValueError: unknown class, a number out of range, or a form that the class lacks (see `generate`).
+        TraceError: the file is no class file.
     """
-    return generate(parameters_of(name), name, duration_s=duration_s, seed=seed, index=index, form=form)
+    parameters = parameters_of(name)
+    label = name if name in _PAGES else parameters.title
+    return generate(parameters, label, duration_s=duration_s, seed=seed, index=index, form=form)

@@ -17,21 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lanecast.traces.curve import ServiceCurve, product_bits
-from lanecast.traces.tracks import (
+from lanecast.traces.steps import (
     BITS_PER_BYTE,
     MAX_TIME_NS,
     NS_PER_S,
     UNLIMITED_BIT_S,
-    Delay,
     Float64s,
     Int64s,
-    Labels,
-    Limit,
-    Loss,
-    Opportunities,
-    Rate,
     Steps,
 )
+from lanecast.traces.tracks import Delay, Labels, Limit, Loss, Opportunities, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -26,7 +26,7 @@ cdef class Calendar:
     cpdef settle(self, long long until)
     cdef _run_plain(self, long long until)
     cdef _run_compiled(self, long long until)
-    cdef _advance(self, long long when, Stage stage)
+    cdef _spin(self, long long when, Stage stage)
     cdef _register(self, Stage stage)
     cdef _close_root(self)
     cdef _reserve(self, Py_ssize_t capacity)

@@ -11,7 +11,7 @@ posts again (one sift instead of two: most stages re-arm at once) or returns wit
 
 from __future__ import annotations
 
-import heapq
+from heapq import heappop, heappush, heapreplace
 
 import cython
 
@@ -52,14 +52,15 @@ class Calendar:
             raise ValueError(f"{stage.name}: asked to be woken at {when} ns, but it is {self.now} ns already")
         if stage.slot < 0:
             self._register(stage)
-        self.posted += 1
+        posted: cython.longlong = self.posted + 1
+        self.posted = posted
         if cython.compiled:
-            self._post(when, (self.posted << _SLOT_BITS) | stage.slot)
+            self._post(when, (posted << _SLOT_BITS) | stage.slot)
         elif self._firing:
             self._firing = False
-            heapq.heapreplace(self._heap, (when, self.posted, stage))
+            heapreplace(self._heap, (when, posted, stage))
         else:
-            heapq.heappush(self._heap, (when, self.posted, stage))
+            heappush(self._heap, (when, posted, stage))
 
     def next_event(self) -> Ns:
         """Return the least pending time, NEVER when idle."""
@@ -81,14 +82,22 @@ class Calendar:
 
     def _run_plain(self, until: Ns) -> None:
         heap = self._heap
-        while heap and heap[0][0] <= until:
+        now = self.now
+        while heap:
             when, _, stage = heap[0]
-            self._advance(when, stage)
+            if when > until:
+                break
+            self.fired += 1
+            if when > now:
+                self.now = now = when
+                self._spins = 0
+            else:
+                self._spin(when, stage)
             self._firing = True
             stage.wake(when)
             if self._firing:
                 self._firing = False
-                heapq.heappop(heap)
+                heappop(heap)
 
     def _run_compiled(self, until: Ns) -> None:
         when: cython.longlong
@@ -96,26 +105,27 @@ class Calendar:
         while self._count > 0 and self._time[0] <= until:
             when = self._time[0]
             stage = self._stages[self._key[0] & _SLOT_MASK]
-            self._advance(when, stage)
+            self.fired += 1
+            if when > self.now:
+                self.now = when
+                self._spins = 0
+            else:
+                self._spin(when, stage)
+            if self.fired & 0xFFFF == 0:
+                PyErr_CheckSignals()  # type: ignore[name-defined]  # noqa: F821 - Ctrl-C is seen in long runs
             self._firing = True
             stage.wake(when)
             if self._firing:
                 self._firing = False
                 self._drop_root()
 
-    def _advance(self, when: Ns, stage: Stage) -> None:
-        self.fired += 1
-        if when > self.now:
-            self.now = when
-            self._spins = 0
-        else:
-            self._spins += 1
-            if self._spins > _SPIN_LIMIT * len(self._stages):
-                raise RuntimeError(
-                    f"no progress: {self._spins} wake-ups at {when} ns, last of stage {stage.name!r}"
-                )
-        if cython.compiled and self.fired & 0xFFFF == 0:
-            PyErr_CheckSignals()  # type: ignore[name-defined]  # noqa: F821 - Ctrl-C is seen in long runs
+    def _spin(self, when: Ns, stage: Stage) -> None:
+        """Count a wake-up at the same instant; too many are a bug of a stage."""
+        self._spins += 1
+        if self._spins > _SPIN_LIMIT * len(self._stages):
+            raise RuntimeError(
+                f"no progress: {self._spins} wake-ups at {when} ns, last of stage {stage.name!r}"
+            )
 
     def _register(self, stage: Stage) -> None:
         if len(self._stages) >= 1 << SLOT_BITS:
@@ -130,7 +140,7 @@ class Calendar:
             if cython.compiled:
                 self._drop_root()
             else:
-                heapq.heappop(self._heap)
+                heappop(self._heap)
 
     def _reserve(self, capacity: Int) -> None:
         size: cython.Py_ssize_t = capacity * 8

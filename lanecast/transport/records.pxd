@@ -13,7 +13,7 @@ cdef class Sent:
     cdef public long long delivered
     cdef public long long delivered_at
     cdef public long long first_sent
-    cdef public long long above
+    cdef public long long base
     cdef public long long episode
     cdef public int state
     cdef public bint app_limited

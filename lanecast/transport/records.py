@@ -22,13 +22,13 @@ _IN_FLIGHT, _LOST, _RESENT = IN_FLIGHT, LOST, RESENT
 
 
 @cython.no_gc  # these two work only here, not in the `.pxd`; a record refers to nothing but the next one
-@cython.freelist(4096)
+@cython.freelist(16384)
 @cython.cclass
 class Sent:
     """One packet that was sent; times in ns, sizes in bytes."""
 
     __slots__ = (
-        "above", "app_limited", "delivered", "delivered_at", "episode", "first_sent", "index", "next", "pn",
+        "app_limited", "base", "delivered", "delivered_at", "episode", "first_sent", "index", "next", "pn",
         "resend", "sent", "size", "state",
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ class Sent:
     first_sent: Ns  # when the packet was sent whose ACK made it grow
     app_limited: bool
     resend: bool  # carries a unit that was sent before
-    above: int  # packets acknowledged that were sent later
+    base: int  # of a hole: all packets acknowledged but those that were sent later
     episode: int  # loss episode it was lost in
     state: int
     next: Sent | None
@@ -87,12 +87,13 @@ class Records:
     def track(self, now: Ns, index: Int, size: Int, resend: cython.bint) -> None:
         """Note a packet sent now; its number was `next_pn`."""
         record: Sent = Sent.__new__(Sent)
+        tail: Sent | None = self.tail
         record.pn = self.next_pn
         record.index = index
         record.size = size
         record.sent = now
         record.resend = resend
-        record.above = 0
+        record.base = 0
         record.episode = 0
         record.state = _IN_FLIGHT
         record.next = None
@@ -104,10 +105,10 @@ class Records:
         record.delivered_at = self.delivered_at
         record.first_sent = self.first_sent
         record.app_limited = self.app_limited_until >= 0
-        if self.tail is None:
+        if tail is None:
             self.head = record
         else:
-            self.tail.next = record
+            tail.next = record
         self.tail = record
         self.next_pn += 1
         self.count += 1

@@ -1,10 +1,9 @@
 """Loss detection: which sent packets have arrived, which are lost, and when to stop waiting.
 
-Theory of operation. Packet numbers are never reused; a data unit that is sent again gets a new one. Every
-packet in flight has a `Sent` record in one list ordered by packet number. An ACK names up to four ranges of arrived
-numbers; the list is walked from its head to the largest of them, arrived records are taken out, and what stays
-behind is a *hole*. A law (subclass) says when a hole becomes a loss (`lost_at`), when a timer fires
-(`deadline`) and what that means (`on_timeout`):
+Theory of operation. Packet numbers are never reused; a data unit that is sent again gets a new one. Every packet in
+flight has a record (`flight.py`); an ACK takes those that arrived out of the flight, and what stays behind is a *hole*.
+A law (subclass) says when a hole becomes a loss (`lost_at`), when a timer fires (`deadline`) and what that means
+(`on_timeout`):
 
 - `Rfc9002`: packet threshold 3, time threshold 9/8 RTT, probe timeout with doubling, persistent congestion;
 - `RackTlp`: RFC 8985: time threshold with an adaptive reordering window, tail-loss probe, then the RTO;
@@ -25,7 +24,9 @@ from __future__ import annotations
 import cython
 
 from lanecast.transport.congestion.base import AckObservation, LossObservation
-from lanecast.transport.records import LATE, Records, Sent
+from lanecast.transport.feedback import Feedback
+from lanecast.transport.flight import Flight
+from lanecast.transport.records import LATE, Sent
 from lanecast.transport.rtt import RttEstimator
 from lanecast.transport.stage import Ack
 from lanecast.transport.units import NEVER, Int, Ns
@@ -34,6 +35,7 @@ PACKET_THRESHOLD = 3  # RFC 9002 6.1.1 (kPacketThreshold), RFC 5681 3.2 (DupThre
 PERSISTENT_PERIODS = 3  # RFC 9002 7.6.1 (kPersistentCongestionThreshold)
 MAX_TIMEOUT = 60_000_000_000  # RFC 6298 2.5: an upper bound of at least 60 s may be placed on the RTO, ns
 MAX_BACKOFF = 6  # doublings: 64 times
+TIMER_ONLY = -1  # answer of `lost_at`
 
 # What a timeout means: nothing yet, losses were found, send a probe, everything in flight is lost.
 NOTHING, LOSS, PROBE, RTO = range(4)
@@ -42,35 +44,39 @@ _NEVER = NEVER
 _PACKET_THRESHOLD = PACKET_THRESHOLD
 _MAX_TIMEOUT = MAX_TIMEOUT
 _MAX_BACKOFF = MAX_BACKOFF
+_TIMER_ONLY = TIMER_ONLY
 _LATE = LATE
 _NOTHING, _LOSS, _PROBE, _RTO = NOTHING, LOSS, PROBE, RTO
 
 
-def _first_of(ack: Ack, place: Int) -> Int:
-    """Return where range `place` (0 highest, 3 lowest) of an ACK begins."""
-    if place == 0:
-        return ack.first0
-    if place == 1:
-        return ack.first1
-    return ack.first2 if place == 2 else ack.first3
-
-
-def _last_of(ack: Ack, place: Int) -> Int:
-    """Return where range `place` of an ACK ends."""
-    if place == 0:
-        return ack.last0
-    if place == 1:
-        return ack.last1
-    return ack.last2 if place == 2 else ack.last3
-
-
-class Recovery(Records):
+class Recovery(Flight):
     """The records of one flow with the judgement of what arrived; a subclass is a law."""
 
     __slots__ = (
-        "_received", "_round_end", "_run_pn", "_run_start", "ack", "backoff", "episode", "episode_end",
-        "episode_lost", "episode_spurious", "holes", "largest", "loss", "loss_time", "lost_packets", "marks",
-        "newest_rtt", "persistent", "persistent_periods", "reordering", "rtt", "spurious_packets", "undo",
+        "_mark_bytes",
+        "_received",
+        "_round_end",
+        "_run_pn",
+        "_run_start",
+        "_unnamed",
+        "ack",
+        "backoff",
+        "episode",
+        "episode_end",
+        "episode_lost",
+        "episode_spurious",
+        "feedback",
+        "loss",
+        "loss_time",
+        "lost_packets",
+        "marks",
+        "newest_rtt",
+        "ordered",
+        "persistent",
+        "persistent_periods",
+        "rtt",
+        "spurious_packets",
+        "undo",
     )  # fmt: skip
 
     def __init__(self, rtt: RttEstimator | None = None) -> None:
@@ -78,15 +84,12 @@ class Recovery(Records):
         self.rtt = rtt if rtt is not None else RttEstimator()
         self.ack = AckObservation()
         self.loss = LossObservation()
-        self.largest = -1  # largest packet number acknowledged
-        self.holes = False  # the last ACK left records below the largest number acknowledged
         self.loss_time = _NEVER  # when the next hole becomes a loss
         self.backoff = 0
         self.episode = 0
         self.episode_end = 0
         self.episode_lost = 0
         self.episode_spurious = 0
-        self.reordering = False  # a packet was acknowledged after one sent later
         self.persistent_periods = (
             0  # consecutive losses over so many PTOs are persistent congestion; 0: never
         )
@@ -95,6 +98,10 @@ class Recovery(Records):
         self.lost_packets = 0
         self.spurious_packets = 0
         self.marks = 0
+        self.feedback: Feedback | None = None  # None: exact counts
+        self.ordered = False  # the law never lets a hole become a loss before an earlier one
+        self._mark_bytes = 0
+        self._unnamed = 0  # packets received that no record answered to yet
         self._received = 0
         self._round_end = 0
         self.newest_rtt = 0  # RTT of the newest packet delivered (RACK.rtt)
@@ -104,7 +111,10 @@ class Recovery(Records):
     # The laws -----------------------------------------------------------------------------------------------
 
     def lost_at(self, record: Sent) -> Ns:
-        """Return when this hole becomes a loss: a time not after now means at once, NEVER means not by itself."""
+        """Return when this hole becomes a loss: a time not after now means at once, NEVER means not by itself.
+
+        TIMER_ONLY means: whatever arrives, only `on_timeout` will declare it.
+        """
         raise NotImplementedError
 
     def deadline(self) -> Ns:
@@ -127,76 +137,40 @@ class Recovery(Records):
         seen.now = now
         seen.flight = self.in_flight
         seen.next_pn = self.next_pn
-        seen.ce = seen.received = 0
+        seen.ce = seen.ce_bytes = seen.received = 0
         self.undo = False
-        if ack.ce > self.marks:
+        if self.feedback is not None:
+            self.feedback.read(ack, seen)
+            self.marks += seen.ce
+        elif ack.ce > self.marks:
             seen.ce = ack.ce - self.marks
             self.marks = ack.ce
+            seen.ce_bytes = ack.ce_bytes - self._mark_bytes
+            self._mark_bytes = ack.ce_bytes
         if ack.received > self._received:
             seen.received = ack.received - self._received
             self._received = ack.received
         if ack.cumulative > self.cumulative:
             self.cumulative = ack.cumulative
-        newest: Sent | None = self._take(ack)
+        newest: Sent | None = self.take(ack, seen.received)
+        seen.acked = self.taken
+        seen.acked_packets = self.taken_packets
         if newest is not None:
             self._measure(now, ack, newest)
-            if self.holes:
-                self._raise_above(seen.acked_packets, ack.largest)
         else:
             seen.pn = -1
             seen.rtt = seen.rate_interval = 0
             seen.round_start = False
         if not self.holes:
             self.loss_time = _NEVER
-        if self.lost_head is not None and seen.received > seen.acked_packets:
+        # A late packet may be named only by a later ACK, where more than four ranges are open.
+        self._unnamed += seen.received - seen.acked_packets
+        if self.lost_head is None or self._unnamed < 0:
+            self._unnamed = 0
+        elif self._unnamed > 0:
             self._find_spurious(ack)
         seen.in_flight = self.in_flight
         return seen.acked > 0 or seen.ce > 0
-
-    def _take(self, ack: Ack) -> Sent | None:
-        """Remove the records that arrived, note their sizes and whether holes are left; return the newest."""
-        newest: Sent | None = None
-        previous: Sent | None = None
-        record: Sent | None = self.head
-        acked: cython.longlong = 0
-        packets: cython.longlong = 0
-        holes: cython.bint = False
-        place: cython.int = 0  # of the present range; 3 is the lowest
-        if record is not None and record.pn < ack.first0:
-            place = 3
-        first: cython.longlong = _first_of(ack, place)
-        last: cython.longlong = _last_of(ack, place)
-        # Below the lowest of four ranges only `cumulative` tells.
-        unknown: cython.longlong = ack.first3 if ack.last3 >= ack.first3 else 0
-        while record is not None and record.pn <= ack.largest:
-            while place > 0 and last < record.pn:
-                place -= 1
-                first = _first_of(ack, place)
-                last = _last_of(ack, place)
-            if first <= record.pn <= last or (record.pn < unknown and record.index < self.cumulative):
-                acked += record.size
-                packets += 1
-                newest = record
-                if record.pn < self.largest and not record.resend:
-                    self.reordering = True
-                record = record.next
-                if previous is None:
-                    self.head = record
-                else:
-                    previous.next = record
-            else:
-                holes = True
-                record.above -= packets
-                previous = record
-                record = record.next
-        if record is None:
-            self.tail = previous
-        self.holes = holes or (record is not None and record.pn < self.largest)
-        self.in_flight -= acked
-        self.count -= packets
-        self.ack.acked = acked
-        self.ack.acked_packets = packets
-        return newest
 
     def _measure(self, now: Ns, ack: Ack, newest: Sent) -> None:
         """Fill in what the newest packet acknowledged tells (rate: draft-cheng-iccrg-delivery-rate-estimation)."""
@@ -229,13 +203,6 @@ class Recovery(Records):
         seen.rate_interval = interval
         seen.rate_app_limited = newest.app_limited
 
-    def _raise_above(self, packets: Int, limit: Int) -> None:
-        """Give every hole below `limit` its count of later packets (the walk took off the earlier ones)."""
-        record: Sent | None = self.head
-        while record is not None and record.pn <= limit:
-            record.above += packets
-            record = record.next
-
     def _find_spurious(self, ack: Ack) -> None:
         """Look among the packets declared lost for some that this ACK says have arrived."""
         record: Sent | None = self.lost_head
@@ -249,6 +216,7 @@ class Recovery(Records):
                 or ack.first3 <= pn <= ack.last3
             ):
                 record.state = _LATE
+                self._unnamed -= 1
                 self.spurious_packets += 1
                 self.reordering = True
                 if record.episode == self.episode:
@@ -261,25 +229,28 @@ class Recovery(Records):
     def detect(self, now: Ns) -> cython.bint:
         """Declare holes lost that are due, fill `self.loss`, set `loss_time`; tell whether there were any."""
         following: Sent | None
-        previous: Sent | None = None
-        record: Sent | None = self.head
+        previous: Sent | None = self._settled
+        record: Sent | None = self.head if previous is None else previous.next
         due: cython.longlong
         self.loss_time = _NEVER
-        if record is None or record.pn > self.largest:
+        if self.head is None or self.head.pn > self.largest:
             return False
         self._open_loss(now)
         while record is not None and record.pn < self.largest:
             due = self.lost_at(record)
             following = record.next
-            if due <= now:
-                if previous is None:
-                    self.head = following
-                else:
-                    previous.next = following
+            if due == _TIMER_ONLY:
+                if previous is self._settled:
+                    self._settled = record
+                previous = record
+            elif due <= now:
+                self.unlink(record, previous)
                 self._lose(record)
             else:
-                previous = record
                 self.loss_time = min(self.loss_time, due)
+                if self.ordered:
+                    break
+                previous = record
             record = following
         if record is None:
             self.tail = previous
@@ -293,7 +264,7 @@ class Recovery(Records):
         self.loss_time = _NEVER
         self._open_loss(now)
         self.loss.flight = self.in_flight
-        self.head = self.tail = None
+        self.head = self.tail = self._edge = self._settled = None
         while record is not None:
             following = record.next
             self._lose(record)

@@ -1,7 +1,7 @@
 from lanecast.transport.records cimport Sent
 from lanecast.transport.recovery cimport Recovery
 
-cdef long long _NEVER, _GRANULARITY, _PACKET_THRESHOLD, _RACK_MAX_ACK_DELAY, _RACK_NO_SAMPLE, _RACK_PERSIST
+cdef long long _NEVER, _TIMER_ONLY, _GRANULARITY, _PACKET_THRESHOLD, _RACK_MAX_ACK_DELAY, _RACK_NO_SAMPLE, _RACK_PERSIST
 cdef int _NOTHING, _LOSS, _PROBE, _RTO
 
 

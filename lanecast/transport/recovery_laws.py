@@ -12,6 +12,7 @@ from lanecast.transport.recovery import (
     PERSISTENT_PERIODS,
     PROBE,
     RTO,
+    TIMER_ONLY,
     Recovery,
 )
 from lanecast.transport.rtt import GRANULARITY, RttEstimator
@@ -30,6 +31,7 @@ _PACKET_THRESHOLD = PACKET_THRESHOLD
 _RACK_MAX_ACK_DELAY = RACK_MAX_ACK_DELAY
 _RACK_NO_SAMPLE = RACK_NO_SAMPLE
 _RACK_PERSIST = RACK_PERSIST
+_TIMER_ONLY = TIMER_ONLY
 _NOTHING, _LOSS, _PROBE, _RTO = NOTHING, LOSS, PROBE, RTO
 
 
@@ -41,6 +43,7 @@ class Rfc9002(Recovery):
     def __init__(self, rtt: RttEstimator | None = None) -> None:
         super().__init__(rtt)
         self.persistent_periods = PERSISTENT_PERIODS
+        self.ordered = True
 
     def lost_at(self, record: Sent) -> Ns:
         """Three numbers below the largest: now; else 9/8 RTT after it was sent (6.1)."""
@@ -79,6 +82,7 @@ class TcpRecovery(Recovery):
         self, rtt: RttEstimator | None = None, *, rto_min: Ns = RTO_MIN_LINUX, double_srtt: bool = False
     ) -> None:
         super().__init__(rtt)
+        self.ordered = True
         if rto_min <= 0:
             raise ValueError(f"rto_min must be > 0 ns, got {rto_min}")
         self.rto_min = rto_min
@@ -113,7 +117,9 @@ class DupAck(TcpRecovery):
 
     def lost_at(self, record: Sent) -> Ns:
         """Now, if three later packets arrived and this is not itself a retransmission."""
-        return 0 if record.above >= _PACKET_THRESHOLD and not record.resend else _NEVER
+        if record.resend:
+            return _TIMER_ONLY
+        return 0 if self.above(record) >= _PACKET_THRESHOLD else _NEVER
 
 
 class RackTlp(TcpRecovery):
@@ -136,7 +142,9 @@ class RackTlp(TcpRecovery):
 
     def reorder_window(self, record: Sent) -> Ns:
         """Return how much later than one RTT a packet may arrive (RFC 8985 6.2 step 4)."""
-        if not self.reordering and (record.above >= _PACKET_THRESHOLD or self.largest < self.episode_end):
+        if not self.reordering and (
+            self.above(record) >= _PACKET_THRESHOLD or self.largest < self.episode_end
+        ):
             return 0
         return min(self.window_factor * self.rtt.min_rtt // 4, self.rtt.smoothed)
 

@@ -9,7 +9,12 @@ A time that moves later keeps its old wake-up and is asked for again when that o
 A data unit is `packet_size - header` bytes; its index is its place in the stream. Sizes in flight are IP packet sizes,
 so `congestion.mss` must equal `packet_size`.
 
-Conservation: `pushed` counts ACKs, `created` data packets; both end in `passed`.
+ECN: a marker labels packets; `feedback` says how marks come back (`feedback.py`). With `ecn_fallback` a flow stops to
+label when its first ECT packets (ten, RFC 9000 13.4.2) arrive and none is reported as ECT or CE, or when three timeouts
+pass with nothing acknowledged (RFC 9000 A.4): the path clears ECN, or drops it. A path that begins to clear it later
+is not found out, and marks that a path adds are taken as congestion. ECT(1) needs accurate feedback (RFC 9331 4.2).
+
+Conservation: `pushed` counts ACKs, `created` data packets; both end in `passed` but for spoilt ACKs: `dropped`.
 Left out: receive windows that shrink, Nagle's rule, connection set-up and close.
 """
 
@@ -22,19 +27,24 @@ import cython
 
 from lanecast.transport.calendar import Calendar
 from lanecast.transport.congestion.base import CongestionControl
+from lanecast.transport.feedback import Feedback
 from lanecast.transport.marking import Marker
 from lanecast.transport.pacing import Pacer
 from lanecast.transport.receiver import HEADER
 from lanecast.transport.records import Sent
 from lanecast.transport.recovery import LOSS, PROBE, RTO, Recovery
 from lanecast.transport.recovery_laws import Rfc9002
-from lanecast.transport.stage import ACK, DATA, NOT_ECT, Ack, Packet, Stage, make_packet
+from lanecast.transport.rtt import RttEstimator
+from lanecast.transport.stage import ACK, CORRUPT, DATA, ECT1, NOT_ECT, Ack, Packet, Stage, make_packet
 from lanecast.transport.units import NEVER, Int, Ns
 
 PACKET_SIZE = 1500  # IP packet of a full data unit, bytes
+ECN_PACKETS = 10  # RFC 9000 13.4.2, A.4: ECT packets that test the path
+ECN_TIMEOUTS = 3  # RFC 9000 A.4: timeouts that end the test when nothing arrived
 
 _NEVER = NEVER
-_ACK, _DATA, _NOT_ECT = ACK, DATA, NOT_ECT
+_ACK, _CORRUPT, _DATA, _NOT_ECT = ACK, CORRUPT, DATA, NOT_ECT
+_ECN_PACKETS, _ECN_TIMEOUTS = ECN_PACKETS, ECN_TIMEOUTS
 _LOSS, _PROBE, _RTO = LOSS, PROBE, RTO
 
 
@@ -46,9 +56,10 @@ class Sender(Stage):
     """
 
     __slots__ = (
-        "_armed", "_free", "_release", "_short_index", "_shorts", "_tells_sent", "app_limited", "calendar",
-        "congestion", "created", "flow", "header", "limit", "marker", "next_index", "pacer", "packet_size",
-        "probes", "recovery", "restart_after_idle", "retransmitted", "timeouts", "undone", "window",
+        "_armed", "_free", "_release", "_short_index", "_shorts", "_tells_sent", "_testing", "app_limited",
+        "calendar", "congestion", "created", "ecn_failed", "feedback", "flow", "header", "limit", "marker",
+        "next_index", "pacer", "packet_size", "plain", "probes", "recovery", "restart_after_idle",
+        "retransmitted", "timeouts", "undone", "window",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +71,8 @@ class Sender(Stage):
         recovery: Recovery | None = None,
         pacer: Pacer | None = None,
         marker: Marker | None = None,
+        feedback: Feedback | None = None,
+        ecn_fallback: bool = False,
         packet_size: int = PACKET_SIZE,
         header: int = HEADER,
         window: int = 0,
@@ -76,24 +89,28 @@ class Sender(Stage):
             raise ValueError(
                 f"{self.name}: the controller's mss is {congestion.mss}, the packets' size {packet_size}"
             )
+        if marker is not None and marker.constant == ECT1 and feedback is not None and not feedback.accurate:
+            raise ValueError(f"{self.name}: ECT(1) needs feedback that counts marks: exact or accecn")
         self.calendar = calendar
         self.congestion = congestion
         self.flow = flow
         self.recovery = recovery if recovery is not None else Rfc9002()
         self.pacer = pacer
         self.marker = marker
+        self.feedback = self.recovery.feedback = feedback
         self.packet_size = packet_size
         self.header = header
         self.window = window
         self.restart_after_idle = restart_after_idle
         self.limit = 0  # units at hand, from the first
         self.next_index = 0  # the next unit never sent before
-        self.created = 0  # data packets
-        self.retransmitted = 0
-        self.probes = 0
-        self.timeouts = 0
+        self.created = self.retransmitted = 0  # data packets
+        self.probes = self.timeouts = 0
         self.undone = 0  # reductions taken back
         self.app_limited = False
+        self.plain = 0  # packets that the marker labelled Not-ECT
+        self.ecn_failed = False  # ECN does not pass: packets are labelled Not-ECT
+        self._testing = ecn_fallback and marker is not None and (feedback is None or feedback.accurate)
         self._shorts: deque[tuple[int, int]] = deque()  # (unit, its packet size), units smaller than the rest
         self._short_index = -1
         self._free = 0  # packets that may leave whatever the window says
@@ -146,11 +163,17 @@ class Sender(Stage):
     def push(self, now: Ns, packet: Packet) -> None:
         """Take an ACK."""
         recovery: Recovery = self.recovery
+        if packet.kind == _CORRUPT:
+            self.pushed += 1
+            self.drop(now, packet)
+            return
         if packet.kind != _ACK:
             raise TypeError(f"{self.name}: an Ack expected, got a packet of kind {packet.kind}")
         ack: Ack = packet  # type: ignore[assignment]  # the kind says so; compiled code checks the class
         self.pushed += 1
         self.passed += 1
+        if self._testing:
+            self._test_ecn(ack)
         if recovery.on_ack(now, ack):
             recovery.ack.app_limited = self.app_limited
             if recovery.holes and recovery.detect(now):
@@ -164,6 +187,14 @@ class Sender(Stage):
             self.congestion.on_spurious(now)
         self._transmit(now)
         self._arm(now)
+
+    def _test_ecn(self, ack: Ack) -> None:
+        """Judge whether ECN passes from the first ECT packets that arrived."""
+        if ack.ect0_bytes + ack.ect1_bytes + ack.ce_bytes > 0:
+            self._testing = False
+        elif ack.received - self.plain >= _ECN_PACKETS:
+            self._testing = False
+            self.ecn_failed = True
 
     def wake(self, now: Ns) -> None:
         """Do what is due: a loss or probe timer, or the pacer's release."""
@@ -182,14 +213,20 @@ class Sender(Stage):
         if meaning == _LOSS:
             self._hear_losses(now)
         elif meaning == _PROBE:
-            self.timeouts += 1
+            self._count_timeout()
             self._probe(now)
             self.congestion.on_pto(now, recovery.backoff)
         elif meaning == _RTO:
-            self.timeouts += 1
+            self._count_timeout()
             self._free = 1
             recovery.loss.app_limited = self.app_limited
             self.congestion.on_rto(recovery.loss)
+
+    def _count_timeout(self) -> None:
+        self.timeouts += 1
+        if self._testing and self.timeouts >= _ECN_TIMEOUTS and self.recovery.largest < 0:
+            self._testing = False
+            self.ecn_failed = True
 
     def _hear_losses(self, now: Ns) -> None:
         """Tell the controller; let the first retransmission of an episode go at once (RFC 9002 7.3.2)."""
@@ -227,6 +264,7 @@ class Sender(Stage):
         lost: Sent | None
         index: cython.longlong
         size: cython.longlong
+        flight: cython.longlong
         self._release = _NEVER
         while True:
             lost = None if recovery.waiting is None else recovery.next_resend()
@@ -239,12 +277,13 @@ class Sender(Stage):
                     self._note_limited()
                     return
                 size = self.packet_size if index != self._short_index else self._shorts[0][1]
+            flight = recovery.in_flight
             if self._free > 0:
                 self._free -= 1
-            elif recovery.in_flight > 0 and recovery.in_flight + size > congestion.cwnd:
+            elif flight + size > congestion.cwnd and flight > 0:
                 self.app_limited = False
                 return
-            elif self.pacer is not None and self.pacer.release() > now:
+            elif self.pacer is not None and self.pacer.release_at(now) > now:
                 self._release = self.pacer.release()
                 return
             if lost is not None:
@@ -278,28 +317,35 @@ class Sender(Stage):
         """Make the packet, note it everywhere, and let it go."""
         recovery: Recovery = self.recovery
         congestion: CongestionControl = self.congestion
-        pacer: Pacer | None = self.pacer
         pn: cython.longlong = recovery.next_pn
         label: cython.longlong = _NOT_ECT
-        if self.marker is not None:
+        if self.marker is not None and not self.ecn_failed:
             label = self.marker.label(now, pn, size)
+            self.plain += label == _NOT_ECT
         packet: Packet = make_packet(self.flow, _DATA, size, label, pn, index, now)
         recovery.track(now, index, size, resend)
         if resend:
             self.retransmitted += 1
-        if pacer is not None:
-            if congestion.pacing_rate_bps > 0:
-                pacer.sent(now, size, congestion.pacing_rate_bps)
-            elif recovery.rtt.samples > 0:  # before the first sample the initial window leaves in one burst
-                pacer.sent(
-                    now,
-                    size,
-                    pacer.window_rate_bps(congestion.cwnd, congestion.ssthresh, recovery.rtt.smoothed),
-                )
+        elif self.feedback is not None and self.feedback.cwr:  # RFC 3168 6.1.2: on new data
+            self.feedback.cwr = False
+            packet.cwr = 1
+        if self.pacer is not None:
+            self._pace(now, size)
         if self._tells_sent:
             congestion.on_sent(now, size, recovery.in_flight)
         self.created += 1
         self.forward(now, packet)
+
+    def _pace(self, now: Ns, size: Int) -> None:
+        """Let the pacer count a packet at the controller's rate, or at the window's."""
+        pacer: Pacer | None = self.pacer
+        assert pacer is not None, "asked for by the caller"
+        congestion: CongestionControl = self.congestion
+        rtt: RttEstimator = self.recovery.rtt
+        if congestion.pacing_rate_bps > 0:
+            pacer.sent(now, size, congestion.pacing_rate_bps)
+        elif rtt.min_rtt > 0:  # before anything is known the initial window leaves in one burst
+            pacer.sent(now, size, pacer.window_rate_bps(congestion.cwnd, congestion.ssthresh, rtt.smoothed))
 
     def _arm(self, now: Ns) -> None:
         """Ask to be woken at the earliest time that matters, unless an earlier wake-up is on its way."""

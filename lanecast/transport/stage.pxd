@@ -6,8 +6,10 @@ cdef int _ACK, _NOT_ECT
 cdef class Packet:
     cdef public long long flow
     cdef public int kind
+    cdef public int label
     cdef public long long size
     cdef public int ecn
+    cdef public int cwr
     cdef public long long pn
     cdef public long long index
     cdef public long long sent
@@ -32,6 +34,10 @@ cdef class Ack(Packet):
     cdef public long long ect0
     cdef public long long ect1
     cdef public long long ce
+    cdef public long long ect0_bytes
+    cdef public long long ect1_bytes
+    cdef public long long ce_bytes
+    cdef public int ece
     cdef public long long received
     cdef public long long received_bytes
 
@@ -39,6 +45,8 @@ cdef class Ack(Packet):
 cpdef Packet make_packet(long long flow, int kind, long long size, int ecn, long long pn, long long index, long long sent)
 
 cpdef Ack make_ack(long long flow, long long size, long long pn, long long sent)
+
+cpdef Ack new_ack(long long flow, long long size, long long pn, long long sent)
 
 
 cpdef Packet copy_packet(Packet packet)

@@ -35,17 +35,21 @@ _NOT_ECT = NOT_ECT
 
 # Cython reads these decorators here, not in the `.pxd`. Packets hold no endpoints, so they are in no cycle.
 @cython.no_gc
-@cython.freelist(4096)
+@cython.freelist(16384)
 @cython.cclass
 class Packet:
     """One packet; `size` is the IP length in bytes, times are ns."""
 
-    __slots__ = ("ecn", "enqueued", "flow", "index", "kind", "next", "payload", "pn", "sent", "size")
+    __slots__ = (
+        "cwr", "ecn", "enqueued", "flow", "index", "kind", "label", "next", "payload", "pn", "sent", "size",
+    )  # fmt: skip
 
     flow: int  # which endpoint pair it belongs to; demultiplexers look here
     kind: int  # DATA, ACK, CROSS or CORRUPT
     size: int  # bytes, IP header included
     ecn: int  # NOT_ECT, ECT1, ECT0 or CE
+    label: int  # the codepoint that its sender gave it; queues and wires change `ecn` only
+    cwr: int  # 1: the sender has reduced its window (RFC 3168 6.1.2)
     pn: int  # packet number of its flow, never reused
     index: int  # index of the first data unit (segment, token) inside; -1 when it carries none
     sent: Ns  # when the endpoint sent it
@@ -61,12 +65,14 @@ class Ack(Packet):
 
     `cumulative` is the first data unit not yet held. `first0..last0` is the most recent range of received
     packet numbers (it contains `largest`), ranges 1 to 3 follow downwards; an unused range has first > last.
-    The ECN counters are cumulative packets by arriving codepoint (RFC 9000 19.3.2); `received_bytes` counts all data.
+    The ECN counters are cumulative packets (RFC 9000 19.3.2) and bytes (RFC 9768 3.2.3) by arriving codepoint;
+    `received_bytes` counts all data. `ece` is the congestion echo of RFC 3168.
     """
 
     __slots__ = (
-        "ce", "cumulative", "delay", "ect0", "ect1", "first0", "first1", "first2", "first3",
-        "largest", "last0", "last1", "last2", "last3", "received", "received_bytes",
+        "ce", "ce_bytes", "cumulative", "delay", "ece", "ect0", "ect0_bytes", "ect1", "ect1_bytes", "first0",
+        "first1", "first2", "first3", "largest", "last0", "last1", "last2", "last3", "received",
+        "received_bytes",
     )  # fmt: skip
 
     largest: int  # largest packet number received
@@ -83,6 +89,10 @@ class Ack(Packet):
     ect0: int
     ect1: int
     ce: int
+    ect0_bytes: int
+    ect1_bytes: int
+    ce_bytes: int
+    ece: int  # 1: a CE mark came and no CWR since (RFC 3168 6.1.3)
     received: int  # data packets received, duplicates included
     received_bytes: int
 
@@ -94,6 +104,8 @@ def make_packet(flow: Int, kind: Int, size: Int, ecn: Int, pn: Int, index: Int, 
     packet.kind = kind
     packet.size = size
     packet.ecn = ecn
+    packet.label = ecn
+    packet.cwr = 0
     packet.pn = pn
     packet.index = index
     packet.sent = sent
@@ -105,25 +117,35 @@ def make_packet(flow: Int, kind: Int, size: Int, ecn: Int, pn: Int, index: Int, 
 
 def make_ack(flow: Int, size: Int, pn: Int, sent: Ns) -> Ack:
     """Return an acknowledgement with no ranges and zero counters."""
-    ack: Ack = Ack.__new__(Ack)
-    ack.flow = flow
-    ack.kind = _ACK
-    ack.size = size
-    ack.ecn = _NOT_ECT
-    ack.pn = pn
-    ack.index = -1
-    ack.sent = sent
-    ack.enqueued = sent
-    ack.payload = None
-    ack.next = None
+    ack: Ack = new_ack(flow, size, pn, sent)
     ack.largest = -1
     ack.cumulative = 0
     ack.delay = 0
     ack.first0 = ack.first1 = ack.first2 = ack.first3 = 0
     ack.last0 = ack.last1 = ack.last2 = ack.last3 = -1
     ack.ect0 = ack.ect1 = ack.ce = 0
+    ack.ect0_bytes = ack.ect1_bytes = ack.ce_bytes = 0
+    ack.ece = 0
     ack.received = 0
     ack.received_bytes = 0
+    return ack
+
+
+def new_ack(flow: Int, size: Int, pn: Int, sent: Ns) -> Ack:
+    """Return an acknowledgement whose report the caller fills in, every field of it."""
+    ack: Ack = Ack.__new__(Ack)
+    ack.flow = flow
+    ack.kind = _ACK
+    ack.size = size
+    ack.ecn = _NOT_ECT
+    ack.label = _NOT_ECT
+    ack.cwr = 0
+    ack.pn = pn
+    ack.index = -1
+    ack.sent = sent
+    ack.enqueued = sent
+    ack.payload = None
+    ack.next = None
     return ack
 
 
@@ -133,12 +155,15 @@ def copy_packet(packet: Packet) -> Packet:
         report: Ack = make_ack(packet.flow, packet.size, packet.pn, packet.sent)
         report.kind = packet.kind
         report.ecn = packet.ecn
+        report.label = packet.label
         report.payload = packet.payload
         _copy_report(packet, report)
         return report
     copy: Packet = make_packet(
         packet.flow, packet.kind, packet.size, packet.ecn, packet.pn, packet.index, packet.sent
     )
+    copy.label = packet.label
+    copy.cwr = packet.cwr
     copy.payload = packet.payload
     return copy
 
@@ -152,6 +177,8 @@ def _copy_report(source: Ack, target: Ack) -> None:
     target.first2, target.last2 = source.first2, source.last2
     target.first3, target.last3 = source.first3, source.last3
     target.ect0, target.ect1, target.ce = source.ect0, source.ect1, source.ce
+    target.ect0_bytes, target.ect1_bytes = source.ect0_bytes, source.ect1_bytes
+    target.ce_bytes, target.ece = source.ce_bytes, source.ece
     target.received = source.received
     target.received_bytes = source.received_bytes
 
@@ -177,9 +204,10 @@ class Stage:
 
     def forward(self, now: Ns, packet: Packet) -> None:
         """Count a packet out and hand it to the next stage."""
+        out: Stage | None = self.out
         self.passed += 1
-        if self.out is not None:
-            self.out.push(now, packet)
+        if out is not None:
+            out.push(now, packet)
 
     def drop(self, now: Ns, packet: Packet) -> None:
         """Count a dropped packet; subclasses that know the reason count it too."""
@@ -208,11 +236,12 @@ class Fifo:
 
     def append(self, packet: Packet) -> None:
         """Put a packet at the end."""
+        tail: Packet | None = self.tail
         packet.next = None
-        if self.tail is None:
+        if tail is None:
             self.head = packet
         else:
-            self.tail.next = packet
+            tail.next = packet
         self.tail = packet
         self.count += 1
         self.size += packet.size
@@ -222,10 +251,12 @@ class Fifo:
         packet = self.head
         if packet is None:
             return None
-        self.head = packet.next
-        if self.head is None:
+        following: Packet | None = packet.next
+        self.head = following
+        if following is None:
             self.tail = None
-        packet.next = None
+        else:
+            packet.next = None
         self.count -= 1
         self.size -= packet.size
         return packet
@@ -287,12 +318,13 @@ class Demux(Stage):
     def push(self, now: Ns, packet: Packet) -> None:
         """Hand the packet on by its flow."""
         self.pushed += 1
-        stage: Stage | None = self.out
+        routes: list[Stage | None] = self.routes
         flow: cython.Py_ssize_t = packet.flow
-        if 0 <= flow < len(self.routes) and self.routes[flow] is not None:
-            stage = self.routes[flow]
+        stage: Stage | None = routes[flow] if 0 <= flow < len(routes) else None
         if stage is None:
-            self.drop(now, packet)
-            return
+            stage = self.out
+            if stage is None:
+                self.drop(now, packet)
+                return
         self.passed += 1
         stage.push(now, packet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from lanecast.traces.formats.registry import FORMATS
 from lanecast.traces.overlap import fingerprint
 from lanecast.traces.reading import Source
 from lanecast.traces.trace import NS_PER_S, Trace
+
+THOROUGH = 10 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 1
 
 SEEDS: dict[str, bytes] = {
     "mahimahi": b"0\n71\n73\n142\n142\n",
@@ -103,7 +106,7 @@ def test_the_seeds_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", SEEDS)
 @given(data=st.data())
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40 * THOROUGH, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_broken_files_raise_only_trace_errors(name: str, data: st.DataObject) -> None:
     attempt(name, data.draw(broken(SEEDS[name])))
 
@@ -112,7 +115,7 @@ def test_broken_files_raise_only_trace_errors(name: str, data: st.DataObject) ->
 @given(data=st.binary(max_size=200))
 @example(data=b"\x1f\x8b")
 @example(data=gzip.compress(b"1\n2\n")[:-4])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20 * THOROUGH, deadline=None)
 def test_arbitrary_bytes_raise_only_trace_errors(name: str, data: bytes) -> None:
     attempt(name, data)
 
@@ -130,13 +133,15 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("name", ["sabre", "alphartc", "genet", "netem-trace", "irtt-json", "flent"])
 @given(value=JSON)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40 * THOROUGH, deadline=None)
 def test_any_json_raises_only_trace_errors(name: str, value: Any) -> None:
     attempt(name, json.dumps(value).encode(errors="surrogatepass"))
 
 
 @given(data=st.binary(max_size=300), packed=st.booleans())
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60 * THOROUGH, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 def test_recognition_and_loading_by_content_raise_only_trace_errors(
     tmp_path: Path, data: bytes, packed: bool
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from lanecast.errors import LanecastError
 from lanecast.transport.congestion.base import AckObservation, CongestionControl, LossObservation
 from lanecast.transport.congestion.check import check_congestion
+from lanecast.transport.congestion.prague import MODES, Prague
 from lanecast.transport.congestion.registry import CONTROLLERS
 
 OPTIONS: dict[str, dict[str, object]] = {"fixed": {"packets": 20}}
@@ -21,8 +22,14 @@ def test_built_in_controllers_conform(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cubic", "reno"])
-def test_controllers_with_hystart_conform(name: str) -> None:
-    check_congestion(lambda mss: CONTROLLERS[name](mss=mss, hystart=True))
+@pytest.mark.parametrize("option", ["hystart", "prr"])
+def test_controllers_with_options_conform(name: str, option: str) -> None:
+    check_congestion(lambda mss: CONTROLLERS[name](mss=mss, **{option: True}))
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_prague_conforms_in_every_mode(mode: str) -> None:
+    check_congestion(lambda mss: Prague(mss=mss, rtt_scaling=mode, stepwise=False))
 
 
 class Shrinks(CongestionControl):
@@ -74,6 +81,34 @@ class CountsInstances(CongestionControl):
         self.cwnd += self.step
 
 
+class ForgetsTheBase(CongestionControl):
+    def __init__(self, *, mss: int) -> None:
+        self.packet = mss
+
+
+class TakesNoSize(CongestionControl):
+    def __init__(self) -> None:
+        super().__init__(mss=1500)
+
+
+class NeverBacksOff(CongestionControl):
+    def on_ack(self, ack: AckObservation) -> None:
+        self.cwnd = min(self.cwnd + ack.acked, 1e12)
+
+
+class ReducesForEveryLoss(CongestionControl):
+    def on_ack(self, ack: AckObservation) -> None:
+        self.cwnd = min(self.cwnd + ack.acked, 1e12)
+
+    def on_loss(self, loss: LossObservation) -> None:
+        self.cwnd = max(self.cwnd / 2, self.mss)
+
+
+class NotANumber(CongestionControl):
+    def on_ack(self, ack: AckObservation) -> None:
+        self.cwnd = float("nan")
+
+
 class NoController:
     def __init__(self, *, mss: int) -> None:
         self.mss = mss
@@ -89,6 +124,11 @@ class NoController:
         (KeepsTheObservation, "keeps the AckObservation"),
         (KeepsTheLoss, "keeps the LossObservation"),
         (CountsInstances, "different answers at step"),
+        (ForgetsTheBase, r"call super\(\).__init__\(mss=mss\)"),
+        (TakesNoSize, "called with mss=1500, raised TypeError"),
+        (NeverBacksOff, "grows on and on although every round trip loses"),
+        (ReducesForEveryLoss, "reduces again for a loss of the same round trip"),
+        (NotANumber, "cwnd is nan"),
         (NoController, "must return a CongestionControl, got NoController"),
     ],
 )

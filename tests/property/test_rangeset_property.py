@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanecast.transport.rangeset import RangeSet
+from lanecast.transport.rangeset import Ahead, RangeSet
 
 numbers = st.lists(st.integers(0, 60), max_size=120)
 
@@ -27,6 +27,41 @@ def test_ranges_are_ascending_disjoint_and_not_adjacent(added: list[int]) -> Non
     spans = ranges.ranges()
     assert all(first <= last for first, last in spans)
     assert all(a[1] + 1 < b[0] for a, b in zip(spans, spans[1:], strict=False))
+
+
+@given(st.lists(st.integers(0, 400), max_size=300), st.integers(1, 6))
+def test_a_limited_set_equals_a_list_of_ranges_that_loses_its_lowest(added: list[int], limit: int) -> None:
+    ranges = RangeSet(limit)
+    model: list[tuple[int, int]] = []
+    for number in added:
+        ranges.add(number)
+        inside = {n for first, last in model for n in range(first, last + 1)} | {number}
+        model = [
+            (first, next(n for n in range(first, 402) if n + 1 not in inside))
+            for first in sorted(inside)
+            if first - 1 not in inside
+        ]
+        if len(model) > limit:
+            model.pop(0)
+        assert ranges.ranges() == model
+
+
+@given(st.lists(st.integers(0, 500), max_size=300), st.integers(0, 10**12))
+def test_numbers_ahead_equal_a_plain_set(arrivals: list[int], origin: int) -> None:
+    ahead, base, waiting = Ahead(), origin, set[int]()
+    for arrival in arrivals:
+        number = origin + arrival
+        if number == base:
+            base = ahead.advance(number + 1)
+            expected = number + 1
+            while expected in waiting:
+                waiting.remove(expected)
+                expected += 1
+            assert base == expected
+        elif number > base:
+            assert ahead.add(number, base) == (number not in waiting)
+            waiting.add(number)
+        assert ahead.count == len(waiting)
 
 
 @given(numbers, st.integers(1, 5))

@@ -31,6 +31,8 @@ SHORT = {
         "channel.codel-ecn.long_start_s=1",
     ],
     "dumbbell": ["run.duration_s=0.5", "run.warmup_s=0.1", "run.seed=1"],
+    "l4s": ["run.duration_s=0.5", "run.warmup_s=0.1", "run.seed=1", "link.rate_mbps=20"],
+    "l4s-traces": ["run.duration_s=0.5", "run.warmup_s=0.1", "run.seed=1"],
     "parking-lot": ["run.duration_s=0.5", "run.warmup_s=0.1", "run.seed=1"],
 }
 
@@ -90,14 +92,14 @@ def test_a_shipped_plan_runs(name: str, tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_to_stderr_when_it_is_no_terminal(tmp_path: Path) -> None:
-    words = ["run", "demo", "--out", str(tmp_path), "--jobs", "2"]
-    done = run(*words, "--set", "app.tokens=20", "--seed", "1")
+    words = ["run", "demo", "--out", str(tmp_path), "--jobs", "2", "--seed", "1"]
+    done = run(*words, "--set", "app.tokens=20", "--set", 'app.scheme=["eloquent", "duplicate"]')
     assert done.stderr == ""
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    settings = ["--set", "app.tokens=20", "--set", "path.channel=iid5", "--backend", "sequential"]
-    run("run", "eloquent", "--out", str(tmp_path), "--seed", "1", *settings)
+    settings = [word for setting in SHORT["demo"] for word in ("--set", setting)]
+    run("run", "demo", "--out", str(tmp_path), "--backend", "sequential", *settings)
     words = [*COMMAND, "table", str(tmp_path), "summary", "--json"]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None

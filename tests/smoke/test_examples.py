@@ -24,14 +24,16 @@ def test_the_plug_ins_keep_the_rules_of_their_families(plugin: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("dumbbell", 'queue.kind="my_queue:StepQueue"', "run.duration_s=3"),
-        ("dumbbell", 'flow.0.congestion="my_congestion:Careful"', "run.duration_s=3"),
-        ("demo", 'app.scheme=["eloquent", "my_scheme:LastThree"]', "run.seed=1"),
+        ("dumbbell", 'queue.kind="my_queue:StepQueue"', "run.duration_s=0.5", "run.warmup_s=0.1"),
+        ("dumbbell", 'flow.0.congestion="my_congestion:Careful"', "run.duration_s=0.5", "run.warmup_s=0.1"),
+        ("demo", 'app.scheme=["eloquent", "my_scheme:LastThree"]', "run.seed=1", "app.tokens=60"),
     ],
 )
 def test_the_plug_ins_run_from_a_plan(words: tuple[str, ...], tmp_path: Path) -> None:
     settings = [word for setting in words[1:] for word in ("--set", setting)]
-    done = run("-m", "lanecast", "run", words[0], *settings, "--out", str(tmp_path / "out"))
+    done = run(
+        "-m", "lanecast", "run", words[0], *settings, "--out", str(tmp_path), "--backend", "sequential"
+    )
     assert done.returncode == 0, done.stderr
 
 

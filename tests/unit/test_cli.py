@@ -30,7 +30,7 @@ VERBS: dict[str, list[str]] = {
     "bench": ["--fast", "--help", "--json", "NAME"],
     "info": ["--help", "--json"],
 }  # fmt: skip
-TRACE_VERBS = ["check", "convert", "info", "list", "make", "plot", "verify"]
+TRACE_VERBS = ["check", "convert", "fit", "info", "list", "make", "plot", "verify"]
 
 PLAN = """
 [run]

@@ -52,7 +52,11 @@ ROOT = Path(__file__).parents[2]
 SEED = 20_260_131
 SPAN = 2 * SECOND
 FAULT = "fault: "
-LIMITS = {"droptail": {"limit_packets": 25}, "drophead": {"limit_packets": 25}}  # by default they have none
+LIMITS = {  # by default they have none
+    "droptail": {"limit_packets": 25},
+    "drophead": {"limit_packets": 25},
+    "step": {"limit_packets": 30},
+}
 RATE = 6_000_000  # bit/s offered by the sources below
 
 

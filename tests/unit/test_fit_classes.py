@@ -123,8 +123,8 @@ def truth() -> ClassParameters:
 
 
 def test_fit_recovers_the_time_scales_of_its_own_output(truth: ClassParameters) -> None:
-    # 200 traces of 600 s. Share within 0.1, time constants within a step of the coarse grid 10, 15, 20, 30, 45, 60 s.
-    found = fit_bins(own_output(truth, 200, 600), 1.0, title="again", kind="offered", simulated=60)
+    # 120 traces of 600 s. Share within 0.1, time constants within a step of the coarse grid 10, 15, 20, 30, 45, 60 s.
+    found = fit_bins(own_output(truth, 120, 600), 1.0, title="again", kind="offered", simulated=40)
     middle = len(found.slow_share) // 2
     assert found.slow_share[middle] == pytest.approx(0.6, abs=0.1)
     assert 19 < found.slow_s[middle] < 46

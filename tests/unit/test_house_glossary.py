@@ -35,8 +35,8 @@ FORBIDDEN = {
     r"lateness_error|timer_error": "lateness",
     r"hop_element|network_element|net_element": "stage",
 }
-# Names of fields in files of others, which we spell as they do: llmperf's results.
-FOREIGN = {"inter_token_latency_s", "itl"}
+# Names of others, which we spell as they do: llmperf's results, the options of tc-dualpi2, packet schedulers.
+FOREIGN = {"inter_token_latency_s", "itl", "min_qlen_step", "scheduler"}
 
 
 def identifiers(source: str) -> Iterator[str]:

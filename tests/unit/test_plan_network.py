@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from lanecast.errors import LanecastError
-from lanecast.experiments.build_network import build_network, jain_index
+from lanecast.experiments.build_network import build_network
 from lanecast.experiments.config import NetworkPlan
 from lanecast.experiments.measure import Outcome
+from lanecast.experiments.network_run import jain_index
 from lanecast.experiments.points import checked
 from lanecast.experiments.run import simulate
 

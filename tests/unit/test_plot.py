@@ -87,9 +87,10 @@ def test_a_png_is_written_for_its_suffix(results: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_results_give_the_same_bytes(results: Path, tmp_path: Path) -> None:
+    figure = figures.FIGURES["bars"](read_summary(results))
     for suffix in plot.SUFFIXES:
         for name in ("one", "two"):
-            draw_figure(results, "bars", tmp_path / f"{name}{suffix}")
+            plot.write_figure(figure, tmp_path / f"{name}{suffix}")
         assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
 
 
@@ -110,6 +111,38 @@ def test_stalls_are_shaded_where_they_are(results: Path) -> None:
     assert stalled, "with 20 % loss somebody stalls"
     (axis,) = figures.sequence(load_files(results, stalled)).axes
     assert len(axis.patches) == stalled[0]["stalls"]
+
+
+def test_small_heat_maps_carry_their_numbers(results: Path) -> None:
+    rows = read_summary(results)
+    texts = [text.get_text() for text in figures.FIGURES["heatmap"](rows).axes[0].texts]
+    cells = {(row["channel"], row["rtt_ms"], row["scheme"]) for row in rows}
+    assert len(texts) == len(cells) == 8
+    loss = [
+        100 * row["sr200"] for row in rows if (row["channel"], row["rtt_ms"], row["scheme"]) == min(cells)
+    ]
+    assert f"{sum(loss) / len(loss):.2g}" in texts
+
+
+def test_rates_of_a_network_add_up_to_what_was_carried(network: Path) -> None:
+    (entry,) = load_files(network, read_summary(network))
+    (axis,) = figures.goodput([entry]).axes
+    drawn = sum(float(step.get_data().values.sum()) for step in axis.patches)
+    received = int(entry.columns["goodput_bytes"][-1].sum()) * 8 / 1e6
+    assert drawn * figures.BIN / 1e9 == pytest.approx(received, rel=1e-9)
+    (axis,) = figures.capacity([entry]).axes
+    carried = float(axis.patches[0].get_data().values.sum()) * figures.BIN / 1e9
+    assert carried == pytest.approx(int(entry.columns["link_bytes"][-1, 0]) * 8 / 1e6, rel=1e-9)
+    assert axis.get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize(("labels", "columns"), [(3, 3), (6, 6), (7, 4), (15, 5)])
+def test_legends_are_cut_into_even_lines(labels: int, columns: int) -> None:
+    figure, axes = figures._figure()
+    for place in range(labels):
+        axes[0, 0].plot([0, 1], label=str(place), **figures.style(place))
+    figures._legend_below(figure, axes[0, 0])
+    assert figure.legends[0]._ncols == columns
 
 
 def test_every_listed_figure_has_a_drawer() -> None:

@@ -161,7 +161,9 @@ def test_fq_codel_shares_bytes_evenly_between_backlogged_flows_of_different_pack
 def test_the_registry_names_what_it_knows() -> None:
     for kind in QUEUES:
         assert isinstance(make_queue(kind, stream=Stream(1, kind)), Queue)
-    with pytest.raises(UsageError, match="known: codel, drophead, droptail, fq_codel, infinite, pie, red"):
+    with pytest.raises(
+        UsageError, match="known: codel, drophead, droptail, dualpi2, fq_codel, infinite, pi2, pie, red, step"
+    ):
         make_queue("cake")
     with pytest.raises(UsageError, match="limit_pakets"):
         make_queue("droptail", limit_pakets=3)

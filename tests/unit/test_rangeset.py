@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lanecast.transport.rangeset import FIRST_CAPACITY, RangeSet
+from lanecast.transport.rangeset import FIRST_CAPACITY, FIRST_FLAGS, Ahead, RangeSet
 
 
 def filled(*numbers: int, limit: int = 0) -> RangeSet:
@@ -34,15 +34,39 @@ def test_contains_sees_only_what_was_added() -> None:
     assert [n for n in range(11) if ranges.contains(n)] == [3, 4, 8]
 
 
-def test_pop_lowest_removes_the_first_range() -> None:
-    ranges = filled(1, 5, 9)
-    ranges.pop_lowest()
-    assert ranges.ranges() == [(5, 5), (9, 9)]
-
-
 def test_arrays_grow_beyond_their_first_capacity() -> None:
     numbers = range(0, 8 * FIRST_CAPACITY, 2)
     assert filled(*numbers).ranges() == [(n, n) for n in numbers]
+
+
+def test_holes_filled_from_the_lowest_up_leave_one_range() -> None:
+    ranges = filled(*range(0, 2000, 2))
+    for number in range(1, 2000, 2):
+        ranges.add(number)
+        assert ranges.count == max(1, 1000 - (number + 1) // 2)
+    assert ranges.ranges() == [(0, 1999)]
+
+
+def test_numbers_ahead_wait_until_the_base_reaches_them() -> None:
+    ahead = Ahead()
+    assert ahead.add(3, 0)
+    assert ahead.add(1, 0)
+    assert not ahead.add(3, 0)
+    assert ahead.count == 2
+    assert ahead.advance(1) == 2  # 1 was here, 2 is missing
+    assert ahead.advance(3) == 4
+    assert ahead.count == 0
+    assert ahead.advance(5) == 5
+
+
+def test_the_ring_grows_to_the_farthest_number_and_keeps_its_flags() -> None:
+    ahead = Ahead()
+    base = 1000
+    far = [base + 1, base + FIRST_FLAGS - 1, base + FIRST_FLAGS, base + 50 * FIRST_FLAGS]
+    assert [ahead.add(number, base) for number in far] == [True] * 4
+    assert [ahead.add(number, base) for number in far] == [False] * 4
+    assert ahead.advance(base + 1) == base + 2
+    assert ahead.advance(base + FIRST_FLAGS - 1) == base + FIRST_FLAGS + 1
 
 
 def test_limit_forgets_the_lowest_range() -> None:

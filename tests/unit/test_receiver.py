@@ -60,6 +60,28 @@ def test_every_second_packet_is_acknowledged() -> None:
     assert counts == [0, 1, 0, 1, 0, 1]
 
 
+def test_the_first_packets_of_a_flow_may_be_acknowledged_one_by_one() -> None:
+    bench = Bench(quick_acks=4)
+    counts = [len(bench.data(pn * MS, pn)) for pn in range(9)]
+    assert counts == [1, 1, 1, 1, 0, 1, 0, 1, 0]
+
+
+def test_packets_of_one_instant_are_answered_by_one_ack_after_the_last() -> None:
+    bench = Bench(coalesce=True)
+    bench.calendar.settle(MS)
+    for pn in range(5):
+        bench.receiver.push(MS, make_packet(3, DATA, SIZE, NOT_ECT, pn, pn, 0))
+    assert bench.taken() == []
+    bench.calendar.settle(MS)
+    (ack,) = bench.taken()
+    assert (ack.sent, ack.largest, ack.received) == (MS, 4, 5)
+    assert bench.data(2 * MS, 5) == []
+    bench.calendar.settle(2 * MS + bench.receiver.max_ack_delay - 1)
+    assert bench.taken() == []  # a single packet waits as ever
+    bench.calendar.settle(2 * MS + bench.receiver.max_ack_delay)
+    assert len(bench.taken()) == 1
+
+
 def test_a_single_packet_is_acknowledged_after_the_delay_exactly() -> None:
     bench = Bench(max_ack_delay=25 * MS)
     assert bench.data(10 * MS, 0) == []

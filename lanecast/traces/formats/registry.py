@@ -8,6 +8,7 @@ that they are refused with the reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ _PAIR_GAP = 20.0
 """Oboe's stamps are ms, Pensieve's seconds: a typical gap above this is ms (assumption)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """The start of a file: its path, first bytes, and whole lines among them."""
 
@@ -49,20 +50,22 @@ class Head:
         """Tell whether all texts occur."""
         return all(text.encode() in self.data for text in texts)
 
+    @cached_property
     def values(self) -> list[str]:
         """Return the lines that are no comments."""
         return [line for line in self.lines if not line.startswith("#")]
 
+    @cached_property
     def numbers(self) -> list[int]:
         """Return the lines as whole numbers, or nothing when one is not."""
-        values = self.values()
-        plain = all(v.isascii() and v.isdigit() and len(v) <= 18 for v in values)
-        return [int(v) for v in values] if plain else []
+        plain = all(v.isascii() and v.isdigit() and len(v) <= 18 for v in self.values)
+        return [int(v) for v in self.values] if plain else []
 
+    @cached_property
     def pairs(self) -> list[tuple[float, float]]:
         """Return the lines as two numbers each, or nothing when one is not."""
         try:
-            words = [line.replace("\t", " ").split(" ") for line in self.values()]
+            words = [line.replace("\t", " ").split(" ") for line in self.values]
             return [(float(a), float(b)) for a, b in ([w for w in line if w] for line in words)]
         except ValueError:
             return []
@@ -80,13 +83,13 @@ class Format:
 
 
 def _is_mahimahi(head: Head) -> float:
-    numbers = head.numbers()
+    numbers = head.numbers
     rising = bool(numbers) and all(a <= b for a, b in zip(numbers, numbers[1:], strict=False))
     return 0.9 if rising and not head.starts("#") else 0.55 * rising
 
 
 def _is_jens(head: Head) -> float:
-    if not head.numbers():
+    if not head.numbers:
         return 0.0
     return 0.95 if head.has(":recommended_") or head.has(":th_") else 0.5 * head.starts("#") + 0.3
 
@@ -96,15 +99,15 @@ def _is_leocc(head: Head) -> float:
 
 
 def _is_leocc_delay(head: Head) -> float:
-    return (0.92 if "delay" in head.path.name else 0.35) if head.numbers() and not head.starts("#") else 0.0
+    return (0.92 if "delay" in head.path.name else 0.35) if head.numbers and not head.starts("#") else 0.0
 
 
 def _is_pensieve(head: Head) -> float:
-    return 0.8 if head.pairs() else 0.0
+    return 0.8 if head.pairs else 0.0
 
 
 def _is_oboe(head: Head) -> float:
-    pairs = head.pairs()
+    pairs = head.pairs
     pairs = pairs[: len(pairs) // 2 * 2]
     if not pairs or any(a[1] != b[1] for a, b in zip(pairs[::2], pairs[1::2], strict=True)):
         return 0.0
@@ -187,6 +190,6 @@ NOT_TRACES: tuple[tuple[Callable[[Head], bool], str], ...] = (
     (lambda head: head.starts("TIMESTAMP,ContextTokens"),
      "an Azure request log: read it with lanecast.traces.requests.load_azure"),
     (lambda head: head.has('"segment_sizes_bits"'), "sizes of video segments, not a network trace"),
-    (lambda head: "video_size" in head.path.name and bool(head.numbers()),
+    (lambda head: "video_size" in head.path.name and bool(head.numbers),
      "sizes of video chunks, not a network trace"),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 cimport cython
 
+cdef double _MAX_PACING_BPS
 
 
 @cython.final
@@ -11,6 +12,7 @@ cdef class AckObservation:
     cdef public long long acked
     cdef public long long acked_packets
     cdef public long long ce
+    cdef public long long ce_bytes
     cdef public long long received
     cdef public long long in_flight
     cdef public long long flight
@@ -56,3 +58,4 @@ cdef class CongestionControl:
     cpdef on_spurious(self, long long now)
     cpdef on_idle(self, long long now, long long idle)
     cpdef bint is_fresh(self, long long pn) except *
+    cpdef pace_at(self, double rate_bps)

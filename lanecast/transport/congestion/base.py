@@ -13,11 +13,17 @@ One reduction per round trip: packet numbers grow in sending order, so a control
 
 from __future__ import annotations
 
+import cython
+
+from lanecast.transport.stage import NOT_ECT
 from lanecast.transport.units import Int, Ns
 
 INITIAL_PACKETS = 10  # RFC 6928 2, RFC 9002 7.2
 MINIMUM_PACKETS = 2  # RFC 5681 3.1 (ssthresh), RFC 9002 7.2 (kMinimumWindow)
+MAX_PACING_BPS = 10**15  # bit/s; assumption: beyond any link, and within 64-bit arithmetic
 UNLIMITED = 1e18  # ssthresh before the first reduction: "arbitrarily high" (RFC 5681 3.1), bytes
+
+_MAX_PACING_BPS = MAX_PACING_BPS
 
 
 class AckObservation:
@@ -31,6 +37,7 @@ class AckObservation:
         self.acked = 0  # newly acknowledged
         self.acked_packets = 0
         self.ce = 0  # packets newly reported as CE-marked
+        self.ce_bytes = 0  # bytes newly reported as CE-marked
         self.received = 0  # packets newly reported as received (CE / received is the marked share)
         self.in_flight = 0  # after this ACK
         self.flight = 0  # before this ACK
@@ -70,8 +77,13 @@ class LossObservation:
 class CongestionControl:
     """Holds the window open at its initial size; the laws override the hooks.
 
-    `cwnd >= mss` always. `pacing_rate_bps` 0 means: this controller does not pace.
+    `cwnd >= mss` always. `pacing_rate_bps` 0 means: this controller sets no rate. Two facts stand on the class
+    for those who build senders: `ecn_codepoint`, how its packets are labelled unless told otherwise (ECT(1) only where
+    the reaction to marks is scalable, RFC 9331 4.3), and `paced`, whether it is meant to run with a pacer.
     """
+
+    ecn_codepoint = NOT_ECT
+    paced = False
 
     def __init__(self, *, mss: Int = 1500, initial_packets: Int = INITIAL_PACKETS) -> None:
         if mss <= 0 or initial_packets <= 0:
@@ -111,3 +123,7 @@ class CongestionControl:
     def is_fresh(self, pn: Int) -> bool:
         """Tell whether a signal about packet `pn` is later than the last reduction."""
         return pn >= self.recovery_end
+
+    def pace_at(self, rate_bps: float) -> None:
+        """Set the pacing rate, in whole bit/s from 1 to `MAX_PACING_BPS`."""
+        self.pacing_rate_bps = cython.cast(cython.longlong, min(max(rate_bps, 1.0), _MAX_PACING_BPS))

@@ -36,6 +36,7 @@ class Cubic(Reno):
         mark_factor: float = BETA,
         hystart: bool = False,
         fast_convergence: bool = True,
+        prr: bool = False,
     ) -> None:
         super().__init__(
             mss=mss,
@@ -43,6 +44,7 @@ class Cubic(Reno):
             loss_factor=loss_factor,
             mark_factor=mark_factor,
             hystart=hystart,
+            prr=prr,
         )
         self.fast_convergence = fast_convergence
         self.alpha = 3 * (1 - loss_factor) / (1 + loss_factor)  # RFC 9438 4.3

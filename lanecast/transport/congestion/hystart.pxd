@@ -1,12 +1,10 @@
-cimport cython
-
 from lanecast.transport.congestion.base cimport AckObservation
 
 cdef long long _NEVER, _MIN_THRESHOLD, _MAX_THRESHOLD, _DIVISOR, _SAMPLES, _ROUNDS
-cdef double _GROWTH_DIVISOR
+cdef long long _LINUX_ACK_GAP
+cdef double _GROWTH_DIVISOR, _LINUX_LOW_WINDOW
 
 
-@cython.final
 cdef class HyStart:
     cdef readonly bint conservative
     cdef readonly bint done
@@ -15,6 +13,11 @@ cdef class HyStart:
     cdef readonly long long round_min
     cdef readonly long long last_min
     cdef readonly long long baseline
-    cpdef double growth(self, AckObservation ack, double acked) except *
+    cpdef double growth(self, AckObservation ack, double acked, double packets) except *
     cdef _next_round(self)
     cdef _judge(self)
+
+
+cdef class LinuxHyStart(HyStart):
+    cdef readonly long long round_start
+    cdef readonly long long last_ack
