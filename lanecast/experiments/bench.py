@@ -29,8 +29,11 @@ from lanecast.emulation.simulator import Simulation
 from lanecast.l4s.registry import make_queue
 from lanecast.transport.congestion.base import AckObservation, CongestionControl, LossObservation
 from lanecast.transport.congestion.registry import make_congestion
+from lanecast.transport.marking import Marker
+from lanecast.transport.pacing import prague_pacer
 from lanecast.transport.receiver import HEADER, Receiver
 from lanecast.transport.sender import Sender
+from lanecast.transport.stage import NOT_ECT
 from lanecast.transport.units import MS, SECOND
 
 RATE_BPS = 100_000_000
@@ -81,19 +84,23 @@ def dumbbell(
     flows: int = FLOWS,
     rate_bps: int = RATE_BPS,
     controller: str = "cubic",
+    kind: str = "pie",
     seed: int = 1,
     log_packets: bool = False,
 ) -> Speed:
-    """Run the dumbbell for `simulated` ns and return its cost."""
+    """Run the dumbbell for `simulated` ns and return its cost; several controllers ("prague+cubic") take turns."""
     sim = Simulation(seed, log_packets=log_packets)
     limit = max(100, 1000 * rate_bps // RATE_BPS)  # 1000 packets at 100 Mbit/s, as in the ns-3 program
-    queue = make_queue("pie", stream=sim.streams.stream("aqm"), limit_packets=limit)
+    queue = make_queue(kind, stream=sim.streams.stream("aqm"), limit_packets=limit)
     sim.watch(queue, "bottleneck")
     link = sim.add(Link(sim.calendar, queue, Capacity(rate_bps)))
     hops = Hops(sim.calendar, [link])
-    senders = []
+    senders, names = [], controller.split("+")
     for flow in range(flows):
-        sender = Sender(sim.calendar, make_congestion(controller, mss=1500), flow=flow)
+        law = make_congestion(names[flow % len(names)], mss=1500)
+        pacer = prague_pacer() if law.paced else None
+        marker = Marker(law.ecn_codepoint) if law.ecn_codepoint != NOT_ECT else None
+        sender = Sender(sim.calendar, law, flow=flow, pacer=pacer, marker=marker)
         hops.join(sender, Receiver(sim.calendar, flow=flow), flow, RTT)
         sender.bulk()
         sender.start(flow * MS * 10 // flows)
@@ -178,6 +185,7 @@ def engine(*, fast: bool = False) -> dict[str, Any]:
     simulated, repetitions = (2 * SECOND, 3) if fast else (10 * SECOND, 40)
     compiled = best_of(repetitions, simulated=simulated)
     users = best_of(repetitions, simulated=simulated, controller="lanecast.experiments.bench:PlainReno")
+    dual = best_of(repetitions, simulated=simulated, controller="prague+cubic", kind="dualpi2")
     logged = best_of(min(repetitions, 5), simulated=simulated, log_packets=True)
     plain = _subprocess_speed(10 * SECOND, repetitions=1 if fast else 3, pure=True)
     short, long = (_subprocess_speed(length * SECOND) for length in (10, 60))
@@ -186,6 +194,8 @@ def engine(*, fast: bool = False) -> dict[str, Any]:
         "packets_per_cpu_second": round(compiled.packets_per_cpu_second),
         "packets_per_cpu_second_plain_controllers": round(users.packets_per_cpu_second),
         "packets_per_cpu_second_uncompiled": round(plain["packets"] / plain["cpu_seconds"]),
+        "packets_per_cpu_second_dualpi2": round(dual.packets_per_cpu_second),
+        "goodput_mbps_dualpi2": round(dual.goodput_mbps, 2),
         "events_per_packet": round(compiled.events / compiled.packets, 3),
         "log_cost_ratio": round(logged.cpu_seconds / compiled.cpu_seconds, 2),
         "goodput_mbps": round(compiled.goodput_mbps, 2),

@@ -196,6 +196,9 @@ def turned(trace: Trace, offset: float, length: int) -> Trace:
     shifted = trace.with_end("loop").offset(int(offset * period))
     if isinstance(shifted.capacity, Opportunities):
         length = max(length, int(shifted.capacity.times[0]))
+    elif shifted.capacity is not None:
+        alive = shifted.capacity.starts[shifted.capacity.rates > 0]
+        length = max(length, int(alive[0]) + 1) if len(alive) else length
     return shifted.cut(0, length) if length < period else shifted
 
 

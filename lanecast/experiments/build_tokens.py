@@ -8,6 +8,7 @@ tokens not shown by then count as shown at the horizon. Oracles stand in for a s
 from __future__ import annotations
 
 import inspect
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,12 @@ def token_stream(app: TokenApp, streams: Streams, index: int = 0) -> TokenStream
                 load_text(options.pop("file")), stream=streams.stream("token text", index), **options
             )
             stream = timed(tokens, constant_gap(milliseconds(app.gap_ms), app.tokens)).head(app.tokens)
+        elif app.source == "model":
+            from lanecast.predictors.token_model import answer  # noqa: PLC0415 - heavy, optional
+
+            drawn = streams.stream("language model", index)
+            gap, clock = milliseconds(app.gap_ms), time.perf_counter_ns
+            stream = answer(count=app.tokens, gap=gap, stream=drawn, clock=clock, **options)
         else:
             stream = _made(app, options, streams, index)
     except (TypeError, KeyError) as error:
@@ -58,7 +65,7 @@ def token_stream(app: TokenApp, streams: Streams, index: int = 0) -> TokenStream
 
 def _made(app: TokenApp, options: dict[str, Any], streams: Streams, index: int) -> TokenStream:
     if app.source not in MAKERS:
-        known = ", ".join([*MAKERS, "recorded", "text"])
+        known = ", ".join([*MAKERS, "recorded", "text", "model"])
         raise PlanError("plan", "app.source", f"is {app.source!r}, expected one of {known}")
     maker = MAKERS[app.source]
     wanted = inspect.signature(maker).parameters

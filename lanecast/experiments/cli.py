@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away (`lanecast ... | head`): not an error. Keep the interpreter from flushing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a full disk, a folder that went away: what was finished is kept
+        print(f"lanecast: {error}", file=sys.stderr)
+        return LanecastError.exit_code
     return code
 
 

@@ -57,7 +57,8 @@ def style(place: int) -> dict[str, Any]:
     return {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place // len(COLOURS) % len(DASHES)]}
 
 
-def _figure(rows: int = 1, columns: int = 1, *, height: float = ROW_IN, **options: Any) -> tuple[Figure, Any]:
+def panels(rows: int = 1, columns: int = 1, *, height: float = ROW_IN, **options: Any) -> tuple[Figure, Any]:
+    """Return a figure of the text's width with (rows, columns) axes."""
     figure = Figure(figsize=(WIDTH_IN, height * rows + 0.4))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
@@ -66,7 +67,7 @@ def sequence(loaded: Sequence[Loaded]) -> Figure:
     """Tokens over time: when each was generated and when it was shown; stalls are shaded."""
     by_scheme = {entry.row["scheme"]: entry for entry in reversed(loaded)}
     chosen = list(reversed(by_scheme.values()))[:MAX_SEQUENCES]
-    figure, axes = _figure(len(chosen), sharex=True, height=1.6)
+    figure, axes = panels(len(chosen), sharex=True, height=1.6)
     for place, (axis, entry) in enumerate(zip(axes[:, 0], chosen, strict=True)):
         born, shown = entry.columns["generation_ns"], entry.columns["render_ns"]
         seen = shown < NEVER
@@ -96,7 +97,7 @@ def cdf(loaded: Sequence[Loaded]) -> Figure:
         seen = entry.columns["render_ns"] < NEVER
         delay = (entry.columns["render_ns"] - entry.columns["generation_ns"])[seen]
         delays.setdefault(entry.row["scheme"], []).append(delay / MS)
-    figure, axes = _figure(1, 2)
+    figure, axes = panels(1, 2)
     for place, (scheme, parts) in enumerate(delays.items()):
         values = np.sort(np.concatenate(parts))
         share = np.arange(1, len(values) + 1) / len(values)
@@ -124,7 +125,7 @@ def bars(rows: Sequence[Row]) -> Figure:
     names = [scheme for (scheme,) in groups]
     stall = [mean_interval(seed_means(group, "sr200")) for group in groups.values()]
     cost = [mean_interval(seed_means(group, "bytes_per_token")) for group in groups.values()]
-    figure, axes = _figure(1, 2, height=max(ROW_IN, 0.24 * len(names)), sharey=True)
+    figure, axes = panels(1, 2, height=max(ROW_IN, 0.24 * len(names)), sharey=True)
     _bars(axes[0, 0], names, [Estimate(*(PERCENT * value for value in one)) for one in stall])
     _bars(axes[0, 1], names, cost)
     axes[0, 0].invert_yaxis()
@@ -157,7 +158,7 @@ def heatmap(rows: Sequence[Row]) -> Figure:
 def _heatmap(
     values: Any, lines: Sequence[str], columns: Sequence[str], unit: str, y_label: str, x_label: str
 ) -> Figure:
-    figure, axes = _figure(height=max(ROW_IN, 0.14 * len(lines) + 1))
+    figure, axes = panels(height=max(ROW_IN, 0.14 * len(lines) + 1))
     axis = axes[0, 0]
     # cividis is perceptually even for readers with any colour vision; the root spreads small values.
     image = axis.imshow(np.sqrt(values), aspect="auto", cmap="cividis", interpolation="nearest")
@@ -184,7 +185,7 @@ def _numbers(axis: Axes, values: Any) -> None:
 
 def tradeoff(rows: Sequence[Row]) -> Figure:
     """Draw what each scheme costs and what it gains, over all cells."""
-    figure, axes = _figure(height=3.0)
+    figure, axes = panels(height=3.0)
     axis = axes[0, 0]
     for place, ((scheme,), group) in enumerate(grouped(rows, ("scheme",)).items()):
         stall = mean_interval(seed_means(group, "sr200"))
@@ -208,7 +209,7 @@ def tradeoff(rows: Sequence[Row]) -> Figure:
 def threshold(rows: Sequence[Row]) -> Figure:
     """Stall ratio as the threshold moves: the conclusion must not hang on 200 ms."""
     limits = sorted(int(name[2:]) for name in rows[0] if name.startswith("sr") and name[2:].isdecimal())
-    figure, axes = _figure()
+    figure, axes = panels()
     for place, ((scheme,), group) in enumerate(grouped(rows, ("scheme",)).items()):
         values = [PERCENT * float(np.mean([row[f"sr{limit}"] for row in group])) for limit in limits]
         axes[0, 0].plot(limits, values, lw=1, marker="o", ms=3, clip_on=False, label=scheme, **style(place))
@@ -223,7 +224,7 @@ def capacity(loaded: Sequence[Loaded]) -> Figure:
     """Draw what the link offered against what was sent on it."""
     entry = loaded[0]
     columns = entry.columns
-    figure, axes = _figure()
+    figure, axes = panels()
     axis = axes[0, 0]
     if "capacity_bps" in columns:
         offered = columns["capacity_bps"]
@@ -266,7 +267,7 @@ def queue(loaded: Sequence[Loaded]) -> Figure:
     if entry is None:
         raise ResultError('no queue was recorded: run again with --set run.log=true --set run.save="all"')
     columns = entry.columns
-    figure, axes = _figure()
+    figure, axes = panels()
     axis = axes[0, 0]
     if "backlog_bytes" in columns:
         for hop in range(columns["backlog_bytes"].shape[1]):
@@ -295,7 +296,7 @@ def goodput(loaded: Sequence[Loaded]) -> Figure:
     columns = loaded[0].columns
     if "goodput_bytes" not in columns:
         raise ResultError("these runs have no long flows to draw")
-    figure, axes = _figure()
+    figure, axes = panels()
     times, received = _every_bin(columns, "goodput_bytes")
     for flow in range(received.shape[1]):
         rate = np.diff(received[:, flow], prepend=0) * 8 * SECOND / np.diff(times, prepend=0) / 1e6
@@ -312,7 +313,7 @@ def declared_bars(table: Table, report: dict[str, Any]) -> Figure:
     """Bars of a table that the plan declares."""
     names = [str(row[0]) for row in table.rows]
     count = len(table.headers) - 1
-    figure, axes = _figure(1, count, height=max(ROW_IN, 0.24 * len(names)), sharey=True)
+    figure, axes = panels(1, count, height=max(ROW_IN, 0.24 * len(names)), sharey=True)
     for place, axis in enumerate(axes[0]):
         _bars(axis, names, [_estimate(row[place + 1]) for row in table.rows])
         axis.set_xlabel(f"{report['y']}" if count == 1 else f"{report['y']} ({table.headers[place + 1]})")
@@ -324,7 +325,7 @@ def declared_bars(table: Table, report: dict[str, Any]) -> Figure:
 
 def declared_lines(table: Table, report: dict[str, Any]) -> Figure:
     """Lines with 95 % bands of a table that the plan declares."""
-    figure, axes = _figure()
+    figure, axes = panels()
     places = [row[0] for row in table.rows]
     for column, name in enumerate(table.headers[1:]):
         estimates = [_estimate(row[column + 1]) for row in table.rows]

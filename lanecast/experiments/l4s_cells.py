@@ -235,14 +235,12 @@ def _overload_flow(flow: str, kinds: list[str]) -> int:
 def _add_delays(cells: dict[str, Cell], rows: Rows) -> None:
     """Add the kernel's own per-packet queueing delays to the cells of the same run."""
     for row in rows:
-        if row["experiment"] == "overload":
-            cell = cells.get(row["run"])
-            number = _overload_flow(row["flow"], row["run"].split()[3].split("+"))
-        else:
-            cell = cells.get(row["run"].split()[-1])
-            number = _grid_flow(cell, row) if cell is not None else 0
+        overload = row["experiment"] == "overload"
+        cell = cells.get(row["run"] if overload else row["run"].split()[-1])
         if cell is None:
             continue
+        kinds = row["run"].split()[3].split("+") if overload else []
+        number = _overload_flow(row["flow"], kinds) if overload else _grid_flow(cell, row)
         for percent in (50, 99):
             cell.expected[f"flow{number}_delay_p{percent}_ms"] = float(row[f"p{percent}_ms"])
 

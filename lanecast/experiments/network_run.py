@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lanecast.experiments.measure import Outcome, log_columns
+from lanecast.l4s.dualpi2 import DualPi2
 from lanecast.transport import recorder
 from lanecast.transport.units import MS, mbps, seconds
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SAMPLE = 10 * MS
 BITS_PER_BYTE = 8
 PERCENTILES = (50, 95, 99)
+FRACTIONS = ("cwnd_bytes", "p_classic", "p_low")
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ class NetworkRun:
         self.simulation.check()
         columns: Columns = {"sample_ns": np.array(times, dtype=np.int64)}
         for name, table in samples.items():
-            kind = np.float64 if name == "cwnd_bytes" else np.int64
+            kind = np.float64 if name in FRACTIONS else np.int64
             columns[name] = np.array(table, dtype=kind).reshape(len(times), -1)
         columns["capacity_mean_bps"] = np.array([hop.mean_bps for hop in self.hops], dtype=np.float64)
         row = self._row(begun, columns)
@@ -81,15 +83,19 @@ class NetworkRun:
         return Outcome(row, columns, drops, notes)
 
     def _sample(self) -> dict[str, list[float]]:
-        """Return what is sampled now: a value for each flow, or for each hop."""
+        """Return what is sampled now: a value for each flow, for each hop, or for each hop with a dual queue."""
         ends = [ends for _, ends in self.flows]
-        return {
+        sampled: dict[str, list[float]] = {
             "goodput_bytes": [end.receiver.goodput_bytes for end in ends],
             "cwnd_bytes": [end.sender.congestion.cwnd for end in ends],
             "srtt_ns": [end.sender.recovery.rtt.smoothed for end in ends],
             "backlog_bytes": [hop.queue.backlog for hop in self.hops],
             "link_bytes": [hop.link.sent_bytes for hop in self.hops],
         }
+        dual = [hop.queue.probabilities() for hop in self.hops if isinstance(hop.queue, DualPi2)]
+        if dual:
+            sampled["p_classic"], sampled["p_low"] = ([one[kind] for one in dual] for kind in (0, 1))
+        return sampled
 
     def _counts(self) -> dict[str, list[int]]:
         return {

@@ -7,8 +7,11 @@ hatches repeat the distinction. Every axis has its unit.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import CapabilityError, ResultError, UsageError
@@ -18,7 +21,6 @@ from lanecast.experiments.tables import declared_table, select
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import ModuleType
 
     from matplotlib.figure import Figure
 
@@ -47,8 +49,10 @@ FIGURES: dict[str, str] = {
     "capacity": "what the link offered and what was sent, over time",
     "queue": "queue over time",
     "goodput": "goodput of each flow over time",
+    "delay": "queueing delay of every packet over time, by flow",
+    "probability": "drop and mark probabilities of a dual queue over time",
 }
-OF_FILES = frozenset({"sequence", "cdf", "capacity", "queue", "goodput"})
+OF_FILES = frozenset({"sequence", "cdf", "capacity", "queue", "goodput", "delay", "probability"})
 """Figures that need result files; the others need only the summary."""
 
 
@@ -69,14 +73,14 @@ def draw_figure(results: Path, name: str, output: Path, *, where: Sequence[str] 
     rows = select([row for row in read_summary(results) if row["status"] == "ok"], where)
     if not rows:
         raise ResultError(f"{results}: no finished run to draw (or --where left none)")
-    figures = _figures()
+    figures, reports = _figures()
     used: Sequence[Any] = rows
     if name in declared:
         report = declared[name]
-        drawn = figures.REPORTS[report["kind"]](declared_table(name, report, rows), report)
+        drawn = reports[report["kind"]](declared_table(name, report, rows), report)
     else:
         used = load_files(results, rows) if name in OF_FILES else rows
-        drawn = figures.FIGURES[name](used)
+        drawn = figures[name](used)
     write_figure(drawn, output)
     return {"figure": name, "file": str(output), "runs": len(used)}
 
@@ -94,14 +98,31 @@ def load_files(results: Path, rows: Sequence[Row]) -> list[Loaded]:
 
 
 def write_figure(figure: Figure, output: Path) -> None:
-    """Write a figure; the same results give the same bytes."""
-    output.parent.mkdir(parents=True, exist_ok=True)
+    """Write a figure, whole or not at all; the same results give the same bytes.
+
+    Raises:
+        ResultError: the file cannot be written.
+    """
     metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(output.suffix, {})
-    figure.savefig(output, dpi=PNG_DPI, metadata=metadata)
-
-
-def _figures() -> ModuleType:
+    drawn = BytesIO()
+    figure.savefig(drawn, format=output.suffix[1:], dpi=PNG_DPI, metadata=metadata)
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        return import_module("lanecast.experiments.figures")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(drawn.getbuffer())
+        part.replace(output)
+    except OSError as error:
+        raise ResultError(f"{output}: cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # it may never have been made
+            part.unlink()
+
+
+def _figures() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the functions that draw figures by name, and those that draw declared reports by kind."""
+    try:
+        common = import_module("lanecast.experiments.figures")
     except ImportError:
         raise CapabilityError("matplotlib", "pip install 'lanecast[plot]'") from None
+    l4s = import_module("lanecast.experiments.l4s_figures")
+    return common.FIGURES | l4s.FIGURES, common.REPORTS

@@ -40,9 +40,9 @@ def facts(trace: Trace, bin_s: float = 0.0) -> dict[str, Any]:
         form = "opportunities" if isinstance(capacity, Opportunities) else "rate"
         answer["capacity"] = {
             "form": form,
-            "mean_bit_s": capacity.mean_bit_s,
             "total_bits": capacity.total_bits,
             **summarise([trace], bin_ns).as_dict(),
+            "mean_bit_s": capacity.mean_bit_s,  # of the whole trace, also where it is too short for statistics
         }
         if isinstance(capacity, Opportunities):
             answer["packets"] = plain(asdict(packet_statistics(trace)))

@@ -160,7 +160,7 @@ def _write(trace: Trace, target: str, format_name: str, options: argparse.Namesp
 def make(options: argparse.Namespace) -> int:
     """Generate a trace and write it."""
     from lanecast.experiments.trace_report import typed_options
-    from lanecast.traces import shapes, synthetic
+    from lanecast.traces import synthetic
 
     with _as_usage():
         if options.name in synthetic.CLASSES or options.name.endswith(synthetic.CLASS_FILE):
@@ -168,10 +168,22 @@ def make(options: argparse.Namespace) -> int:
             settings = {"duration_s": options.duration, "seed": options.seed} | settings
             trace = synthetic.make(options.name, **settings)
         else:
-            settings = {"duration_s": options.duration} | _shape_settings(options.settings)
-            trace = shapes.make(options.name, **settings)
+            trace = _shaped(options.name, options.duration, options.seed, _shape_settings(options.settings))
     options.bin = None
     return _write(trace, options.output, options.to, options)
+
+
+def _shaped(name: str, duration_s: float, seed: int, settings: dict[str, Any]) -> Trace:
+    """Return a simple shape of `duration_s`; one that has a period of its own is repeated to it."""
+    from dataclasses import fields
+
+    from lanecast.traces import shapes
+
+    shape = shapes.SHAPES.get(name)
+    taken = {field.name for field in fields(shape)} if shape is not None else set[str]()
+    given: dict[str, Any] = {"duration_s": duration_s, "seed": seed}
+    trace = shapes.make(name, **({key: value for key, value in given.items() if key in taken} | settings))
+    return trace if "duration_s" in taken else trace.repeated(round(duration_s * _NS))
 
 
 def _shape_settings(settings: list[str]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 `check_queue(factory)` drives queues made by `factory` through made-up lives (bursts, pauses, an outage, ECN-capable and
 other packets, mixed and extreme sizes, flow numbers and times) and raises `LanecastError` with the first law that does
 not hold: counters or a backlog that do not add up, drops that `discard` did not see, a packet handed out twice, changed
-or out of its flow's order, a mark on a packet that is not ECN-capable, None although packets are held (a link would
-wait for ever), different answers to equal input, or a packet that the queue still holds after it left.
+or out of the order of its flow's packets with the same ECN field, a mark on a packet that is not ECN-capable, None
+although packets are held (a link would wait for ever), different answers to equal input, or a packet that the queue
+still holds after it left.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Life:
         self.labels: dict[int, tuple[int, int, int]] = {}  # packet number -> ECN, size and flow when offered
         self.out_bytes = 0
         self.in_bytes = 0
-        self.last_out: dict[tuple[int, int], int] = {}
+        self.last_out: dict[tuple[int, int], int] = {}  # (flow, ECN when offered) -> packet number
         self.story: list[tuple[int, int]] = []
         self.log = PacketLog()
         queue.log = self.log
@@ -110,9 +111,12 @@ class Life:
             packet.ecn == label or (packet.ecn == CE and label != NOT_ECT),
             "a packet that is not ECN-capable was marked",
         )
-        line = flow, label  # queues may sort a flow's packets by codepoint
-        _require(packet.pn > self.last_out.get(line, -1), f"packet {packet.pn} left out of its flow's order")
-        self.last_out[line] = packet.pn
+        kind = (
+            packet.flow,
+            label,
+        )  # a dual queue may part packets of one flow by their ECN field, nothing else may
+        _require(packet.pn > self.last_out.get(kind, -1), f"packet {packet.pn} left out of its flow's order")
+        self.last_out[kind] = packet.pn
         self.story.append((packet.pn, packet.ecn))
         _require(_is_free(packet), f"the queue still holds packet {packet.pn} after handing it out")
 

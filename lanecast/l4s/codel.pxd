@@ -1,7 +1,7 @@
 from lanecast.l4s.queue cimport Queue
 from lanecast.transport.stage cimport Fifo, Packet
 
-cdef int _EARLY
+cdef int _EARLY, _ECT1
 cdef long long _RESUME_INTERVALS
 
 
@@ -10,6 +10,7 @@ cdef class CodelParameters:
     cdef readonly long long interval
     cdef readonly bint ecn
     cdef readonly long long ce_threshold
+    cdef readonly bint ce_threshold_ect1
     cdef readonly long long mtu
 
 
@@ -24,6 +25,7 @@ cdef class CodelLaw:
     cdef long long _first_above
     cdef bint _ok_to_drop
     cpdef Packet take(self, long long now)
+    cdef bint _is_late(self, long long now, Packet packet) except *
     cdef Packet _pull(self, long long now)
     cdef bint _punish(self, long long now, Packet packet) except *
     cdef _begin(self, long long now)

@@ -5,7 +5,8 @@ behind it. When none left well for a whole `interval`, the law starts dropping: 
 interval / sqrt(count), with `count` growing by one a drop, until a packet leaves well. When dropping begins again soon
 (within 16 intervals), count resumes from the drops of the last episode.
 With `ecn`, an ECN-capable packet is marked instead and leaves; `ce_threshold` > 0 marks every ECN-capable
-packet that waited longer (Linux `sch_codel`; 1 ms is the L4S use).
+packet that waited longer, with `ce_threshold_ect1` only those with ECT(1) (Linux `sch_fq_codel`, ce_threshold_selector
+0x01/0x03; 1 ms is the L4S use).
 
 `CodelLaw` is the state of one FIFO; FQ-CoDel keeps one for each flow queue.
 """
@@ -17,7 +18,7 @@ from math import sqrt
 import cython
 
 from lanecast.l4s.queue import EARLY, Queue
-from lanecast.transport.stage import Fifo, Packet
+from lanecast.transport.stage import ECT1, Fifo, Packet
 from lanecast.transport.units import MS, Int, Ns
 
 TARGET = 5 * MS  # RFC 8289 4.4
@@ -25,7 +26,7 @@ INTERVAL = 100 * MS  # RFC 8289 4.3
 MTU = 1500  # bytes; the largest packet (RFC 8289 5.3 maxpacket); sizes are IP lengths
 RESUME_INTERVALS = 16  # RFC 8289 5.5
 
-_EARLY = EARLY
+_EARLY, _ECT1 = EARLY, ECT1
 _RESUME_INTERVALS = RESUME_INTERVALS
 
 
@@ -39,6 +40,7 @@ class CodelParameters:
         interval: int = INTERVAL,
         ecn: bool = False,
         ce_threshold: int = 0,
+        ce_threshold_ect1: bool = False,
         mtu: int = MTU,
     ) -> None:
         if not 0 < target < interval or ce_threshold < 0 or mtu <= 0:
@@ -50,6 +52,7 @@ class CodelParameters:
         self.interval = interval
         self.ecn = ecn
         self.ce_threshold = ce_threshold
+        self.ce_threshold_ect1 = ce_threshold_ect1
         self.mtu = mtu
 
 
@@ -87,9 +90,14 @@ class CodelLaw:
             if not self._punish(now, packet):
                 packet = self._pull(now)
             self._begin(now)
-        if packet is not None and 0 < self.parameters.ce_threshold < now - packet.enqueued:
+        if packet is not None and self._is_late(now, packet):
             self.owner.mark(now, packet)
         return packet
+
+    def _is_late(self, now: Ns, packet: Packet) -> cython.bint:
+        if not 0 < self.parameters.ce_threshold < now - packet.enqueued:
+            return False
+        return packet.ecn == _ECT1 or not self.parameters.ce_threshold_ect1
 
     def _pull(self, now: Ns) -> Packet | None:
         """Remove the head and judge whether dropping it would be right (RFC 8289 5.6, dodequeue)."""
@@ -143,11 +151,17 @@ class CoDel(Queue):
         interval: int = INTERVAL,
         ecn: bool = False,
         ce_threshold: int = 0,
+        ce_threshold_ect1: bool = False,
         mtu: int = MTU,
     ) -> None:
         super().__init__(limit_packets=limit_packets, limit_bytes=limit_bytes)
         parameters = CodelParameters(
-            target=target, interval=interval, ecn=ecn, ce_threshold=ce_threshold, mtu=mtu
+            target=target,
+            interval=interval,
+            ecn=ecn,
+            ce_threshold=ce_threshold,
+            ce_threshold_ect1=ce_threshold_ect1,
+            mtu=mtu,
         )
         self.law = CodelLaw(self, self.line, parameters)
 

@@ -2,7 +2,8 @@
 
 Limits combine; 0 means none. A time limit refuses an arrival while the packet that goes next has waited
 `limit_time` or longer: the arrival would wait at least as long behind it. Drophead makes room for the arrival by
-dropping from the front (fresh data over stale), and refuses only a packet larger than the whole limit.
+dropping from the front (fresh data over stale); only a packet larger than the whole limit is refused, and costs no
+other.
 
 No rate is assumed: a time limit follows a link whose capacity varies or stops. At a constant rate the queue holds
 about `limit_time` of that rate; a packet let in may wait longer when the link slows down afterwards. Every
@@ -48,12 +49,12 @@ class DropHead(DropTail):
     def offer(self, now: Ns, packet: Packet) -> bool:
         """Take the packet in, dropping from the front; refuse it if it can never fit."""
         self.offered += 1
+        if 0 < self.limit_bytes < packet.size:
+            self.discard(now, packet, _TAIL)
+            return False
         while self.count > 0 and (self.is_full(packet.size) or self.is_late(now)):
             oldest: Packet | None = self.release()
             if oldest is not None:
                 self.discard(now, oldest, _HEAD)
-        if self.is_full(packet.size):
-            self.discard(now, packet, _TAIL)
-            return False
         self.keep(now, packet)
         return True

@@ -6,13 +6,22 @@ Names follow tc-dualpi2(8). Times are ns, sizes bytes (IP lengths), gains Hz.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from typing import Any
 
+from lanecast.l4s.classifier import MASKS
+from lanecast.l4s.discipline import Discipline
 from lanecast.transport.units import MS, SECOND
 
-MTU = 1500
-SCHEDULERS = ("wrr", "tsfifo", "strict")
-MASKS = {"l4s_ect": 1, "any_ect": 3}
+MTU = 1500  # bytes, IP length; Linux counts Ethernet frames of 1514
+TYPICAL_TO_MAX = 6  # iproute2 tc/q_dualpi2.c RTT_TYP_TO_MAX
+FLOAT_EXCESS = (
+    1 + 1e-8
+)  # tc multiplies by 0.1f and 0.3f, which lie above 0.1 and 0.3 by a little more than this
+GAIN_UNITS = 256  # a Hz in the units of Linux alpha and beta
+LEAST_SIZE = 40  # bytes of the smallest IP packets that matter: assumption
+BUFFER = 250 * MS  # RFC 9332 A.1: the limit is this much of the fastest link rate
+SCHEDULERS = ("credit", "wrr", "tsfifo", "strict")
 DICE = ("random", "recur")
 SOJOURNS = ("plain", "scaled")
 INPUTS = ("both", "classic")
@@ -28,8 +37,8 @@ class Settings:
     step_thresh, step_packets: L packets that waited longer, or leave more packets behind, are marked (0: off).
     min_qlen_step: packets that L must hold at an arrival for the step to apply to it.
     ramp_range: > 0 makes the step a ramp from step_thresh on (RFC 9332 A.1); with ramp_least packets in L or more.
-    classic_protection: share of the link in percent that C keeps when both are backlogged (scheduler wrr).
-    scheduler: wrr (by bytes, with a credit), tsfifo (first come first served, L ahead by tshift), or strict.
+    classic_protection: share of the link in percent that C keeps when both are backlogged (schedulers credit and wrr).
+    scheduler: credit, wrr, tsfifo (L ahead by tshift), strict, or a `Discipline` of one's own; see `discipline.py`.
     drop_on_overload: drop from L too where marking no longer controls (k p > 1); else p is held at 1/k.
     drop_enqueue: the coupled test is made at arrival instead of departure.
     least_backlog: with less left behind, nothing is marked or dropped by the coupled test.
@@ -52,7 +61,7 @@ class Settings:
     ramp_range: int = 0
     ramp_least: int = 2
     classic_protection: float = 10.0
-    scheduler: str = "wrr"
+    scheduler: str | Discipline = "credit"
     tshift: int = 50 * MS
     drop_on_overload: bool = True
     drop_enqueue: bool = False
@@ -69,17 +78,42 @@ class Settings:
             ValueError: names the field, its value and what was expected.
         """
         for name in ("limit", "target", "tupdate", "alpha", "beta", "coupling_factor"):
-            _expect(name, getattr(self, name), "> 0", ok=getattr(self, name) > 0)
+            value = getattr(self, name)
+            _expect(name, value, "> 0 and finite", ok=value > 0 and isfinite(value))
         for name in ("memlimit", "step_thresh", "step_packets", "min_qlen_step", "ramp_range", "ramp_least",
                      "tshift", "least_backlog"):  # fmt: skip
             _expect(name, getattr(self, name), ">= 0", ok=getattr(self, name) >= 0)
         protection = self.classic_protection
-        _expect("classic_protection", protection, "a percentage below 100", ok=0 <= protection < 100)
+        _expect("classic_protection", protection, "a percentage", ok=0 <= protection <= 100)
+        if self.scheduler == "wrr":
+            _expect(
+                "classic_protection",
+                protection,
+                "above 0 and below 100 with scheduler wrr",
+                ok=0 < protection < 100,
+            )
+        if not isinstance(self.scheduler, Discipline):
+            _expect(
+                "scheduler",
+                self.scheduler,
+                f"one of {', '.join(SCHEDULERS)}",
+                ok=self.scheduler in SCHEDULERS,
+            )
         for name, known in (
-            ("scheduler", SCHEDULERS), ("ecn_mask", tuple(MASKS)), ("dice", DICE), ("sojourn", SOJOURNS),
+            ("ecn_mask", tuple(MASKS)), ("dice", DICE), ("sojourn", SOJOURNS),
             ("pi_input", INPUTS),
         ):  # fmt: skip
             _expect(name, getattr(self, name), f"one of {', '.join(known)}", ok=getattr(self, name) in known)
+
+    @property
+    def memory(self) -> int:
+        """Return the limit in bytes."""
+        return self.memlimit or self.limit * 2 * MTU
+
+    @property
+    def scheduling(self) -> tuple[object, float, int]:
+        """Return what the scheduler is made from."""
+        return self.scheduler, self.classic_protection, self.tshift
 
 
 def _expect(name: str, value: object, expected: str, *, ok: bool) -> None:
@@ -90,8 +124,8 @@ def _expect(name: str, value: object, expected: str, *, ok: bool) -> None:
 def gains(max_rtt: int, typical_rtt: int) -> dict[str, Any]:
     """Return target, tupdate, alpha and beta for round-trip times in ns (RFC 9332 A.1)."""
     _expect("max_rtt", max_rtt, "> 0", ok=max_rtt > 0)
-    _expect("typical_rtt", typical_rtt, "> 0", ok=typical_rtt > 0)
-    tupdate = min(typical_rtt, max_rtt // 3)
+    _expect("typical_rtt", typical_rtt, "> 0 and at most max_rtt", ok=0 < typical_rtt <= max_rtt)
+    tupdate = max(1, min(typical_rtt, max_rtt // 3))
     longest = max_rtt / SECOND
     return {
         "target": typical_rtt,
@@ -101,20 +135,42 @@ def gains(max_rtt: int, typical_rtt: int) -> dict[str, Any]:
     }
 
 
+def gains_of_tc(max_rtt: int, typical_rtt: int) -> dict[str, Any]:
+    """Return what the `tc` tool sets for `max_rtt` and `typical_rtt` (0: not given), in ns.
+
+    One not given is a sixth, or six times, the other; alpha and beta are cut to 1/256 Hz (iproute2 tc/q_dualpi2.c; its
+    rounding of times to us is left out).
+
+    Raises:
+        ValueError: a gain would be cut to 0.
+    """
+    if max_rtt == 0:
+        max_rtt = typical_rtt * TYPICAL_TO_MAX
+    elif typical_rtt == 0:
+        typical_rtt = max(1, max_rtt // TYPICAL_TO_MAX)
+    found = gains(max_rtt, typical_rtt)
+    for name in ("alpha", "beta"):
+        found[name] = int(found[name] * GAIN_UNITS * FLOAT_EXCESS) / GAIN_UNITS
+        _expect("max_rtt", max_rtt, f"shorter: {name} would be cut to 0", ok=found[name] > 0)
+    return found
+
+
 LINUX = Settings()
 PROFILES: dict[str, Settings] = {
     # torvalds/linux net/sched/sch_dualpi2.c
     "linux": LINUX,
-    # The out-of-tree module of 2020 applied the step only where L held more than one packet at the arrival; measured:
-    # the public 10 Mbit/s tables, where a packet takes longer than the step, fit this alone.
+    # The out-of-tree modules of 2019 to 2021 applied the step only where L held more than one packet at the arrival
+    # (L4STeam/sch_dualpi2_upstream); measured: the public 10 Mbit/s tables, where a packet takes longer than the step,
+    # fit this alone.
     "linux-2020": replace(LINUX, min_qlen_step=2),
-    # RFC 9332 A.1 and 2.5; a limit of 250 ms is the link's to say: give `limit`.
+    # RFC 9332 A.1 and 2.5; give `link_bps` for its limit of 250 ms.
     "rfc9332": replace(
         LINUX,
         **gains(100 * MS, 15 * MS),
         step_thresh=MS * 4 // 5,
         ramp_range=MS * 2 // 5,
         classic_protection=100 / 16,
+        scheduler="wrr",
         least_backlog=0,
         dice="recur",
     ),
@@ -126,36 +182,46 @@ PROFILES: dict[str, Settings] = {
         beta=3.0,
         scheduler="tsfifo",
         step_thresh=475_000,
-        limit=1_562_500 // MTU,
+        memlimit=1_562_500,
         pi_input="classic",
+        dice="recur",
     ),
     # The first out-of-tree Linux modules
     "linux-early": replace(
         LINUX,
         target=20 * MS,
         tupdate=32 * MS,
-        alpha=80 / 256,
-        beta=800 / 256,
+        alpha=80 / GAIN_UNITS,
+        beta=800 / GAIN_UNITS,
         classic_protection=100 / 17,
+        tshift=40 * MS,
         min_qlen_step=2,
     ),
 }
+NAMES = tuple(field.name for field in fields(Settings))
+DERIVED = ("max_rtt", "typical_rtt", "link_bps")  # not settings themselves; settings follow from them
 
 
 def settings_of(profile: str, base: Settings | None = None, **changes: Any) -> Settings:
-    """Return a profile's settings (or `base`) with changes; max_rtt and typical_rtt set the controller's gains.
+    """Return a profile's settings (or `base`) with changes.
+
+    `max_rtt` and `typical_rtt` set the controller as `tc` does, `link_bps` the limit as RFC 9332 A.1 does; a setting
+    that is given itself counts more.
 
     Raises:
         ValueError: the profile or a setting is unknown, or a value is impossible.
     """
     if profile not in PROFILES:
         raise ValueError(f"DualPI2: profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+    derived: dict[str, Any] = {}
     if "max_rtt" in changes or "typical_rtt" in changes:
-        changes = gains(changes.pop("max_rtt", 100 * MS), changes.pop("typical_rtt", 15 * MS)) | changes
-    known = [field.name for field in fields(Settings)]
+        derived |= gains_of_tc(changes.pop("max_rtt", 0), changes.pop("typical_rtt", 0))
+    if "link_bps" in changes:
+        rate = changes.pop("link_bps")
+        _expect("link_bps", rate, "> 0", ok=rate > 0)
+        derived["memlimit"] = max(MTU, int(rate) * BUFFER // (8 * SECOND))
+        derived["limit"] = max(LINUX.limit, derived["memlimit"] // LEAST_SIZE)  # bytes decide
     for name in changes:
-        if name not in known:
-            raise ValueError(
-                f"DualPI2 has no setting {name!r}; known: {', '.join(known)}, max_rtt, typical_rtt"
-            )
-    return replace(base or PROFILES[profile], **changes)
+        if name not in NAMES:
+            raise ValueError(f"DualPI2 has no setting {name!r}; known: {', '.join((*NAMES, *DERIVED))}")
+    return replace(base or PROFILES[profile], **derived | changes)

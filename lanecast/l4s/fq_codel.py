@@ -55,6 +55,7 @@ class FqCoDel(Queue):
         interval: int = INTERVAL,
         ecn: bool = True,
         ce_threshold: int = 0,
+        ce_threshold_ect1: bool = False,
         mtu: int = MTU,
         key: int = 0,
     ) -> None:
@@ -67,7 +68,12 @@ class FqCoDel(Queue):
         self.drop_batch = drop_batch
         self.key = key
         self._parameters = CodelParameters(
-            target=target, interval=interval, ecn=ecn, ce_threshold=ce_threshold, mtu=mtu
+            target=target,
+            interval=interval,
+            ecn=ecn,
+            ce_threshold=ce_threshold,
+            ce_threshold_ect1=ce_threshold_ect1,
+            mtu=mtu,
         )
         self._queues: list[FlowQueue | None] = [None] * queues
         self._new: deque[FlowQueue] = deque()

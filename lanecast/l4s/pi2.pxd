@@ -1,7 +1,6 @@
-from lanecast.l4s.dualpi2 cimport DualPi2
+from lanecast.l4s.coupling cimport PiQueue
+from lanecast.transport.stage cimport Packet
 
-cdef int _TAIL, _CLASSIC, _LOW
 
-
-cdef class Pi2(DualPi2):
-    pass
+cdef class Pi2(PiQueue):
+    cdef int _mask

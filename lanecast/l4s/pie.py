@@ -103,10 +103,7 @@ class Pie(Queue):
         """Return the next packet to send."""
         if self._next_update <= now:
             self._catch_up(now)
-        packet: Packet | None = self.release()
-        if packet is not None:
-            self.hand_out(now, packet)
-        return packet
+        return Queue.take(self, now)
 
     def _is_unlucky(self) -> cython.bint:
         """Draw, unless one of the safeguards of RFC 8033 4.1 and 4.4 holds."""

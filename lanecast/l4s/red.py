@@ -84,11 +84,9 @@ class Red(Queue):
 
     def take(self, now: Ns) -> Packet | None:
         """Return the next packet to send."""
-        packet: Packet | None = self.release()
-        if packet is not None:
-            self.hand_out(now, packet)
-            if self.count == 0:
-                self._idle_since = now
+        packet: Packet | None = Queue.take(self, now)
+        if packet is not None and self.count == 0:
+            self._idle_since = now
         return packet
 
     def _measure(self, now: Ns) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
@@ -17,9 +16,9 @@ from lanecast.errors import UsageError
 from lanecast.l4s.codel import CoDel
 from lanecast.l4s.droptail import DropHead, DropTail
 from lanecast.l4s.dualpi2 import DualPi2
-from lanecast.l4s.dualpi2_profiles import Settings
+from lanecast.l4s.dualpi2_profiles import DERIVED, NAMES
 from lanecast.l4s.fq_codel import FqCoDel
-from lanecast.l4s.pi2 import Pi2
+from lanecast.l4s.pi2 import PI2_NAMES, Pi2
 from lanecast.l4s.pie import Pie
 from lanecast.l4s.queue import Queue
 from lanecast.l4s.red import Red
@@ -35,13 +34,13 @@ QUEUES: dict[str, Callable[..., Queue]] = {
     "pie": Pie,
     "red": Red,
     "fq_codel": FqCoDel,
-    "dualpi2": DualPi2,
-    "pi2": Pi2,
     "step": Step,
+    "pi2": Pi2,
+    "dualpi2": DualPi2,
 }
+DRAWING = (Pie, Red, Pi2, DualPi2)  # compiled classes tell no signature
 _LIMITS = ("limit_packets", "limit_bytes")
-_DUAL = ("profile", "max_rtt", "typical_rtt", *(field.name for field in fields(Settings)))
-_CODEL = ("target", "interval", "ecn", "ce_threshold", "mtu")
+_CODEL = ("target", "interval", "ecn", "ce_threshold", "ce_threshold_ect1", "mtu")
 OPTIONS: dict[str, tuple[str, ...]] = {
     "infinite": (),
     "droptail": (*_LIMITS, "limit_time"),
@@ -54,13 +53,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         *_LIMITS, "weight", "min_packets", "max_packets", "max_probability", "gentle", "ecn", "packet_time",
     ),
     "fq_codel": (*_LIMITS, *_CODEL, "queues", "quantum", "drop_batch", "key"),
-    "dualpi2": (*_LIMITS, *_DUAL),
-    "pi2": (*_LIMITS, *_DUAL),
-    "step": (*_LIMITS, "packets", "sojourn"),
+    "step": (*_LIMITS, "step_packets", "step_thresh", "drop_not_ect"),
+    "pi2": (*_LIMITS, "profile", *PI2_NAMES, *DERIVED),
+    "dualpi2": (*_LIMITS, "profile", "classifier", *NAMES, *DERIVED),
 }  # fmt: skip
 DURATIONS = {
     "target", "interval", "ce_threshold", "update", "max_burst", "packet_time", "limit_time", "tupdate", "step_thresh",
-    "ramp_range", "tshift", "max_rtt", "typical_rtt", "sojourn",
+    "ramp_range", "tshift", "max_rtt", "typical_rtt",
 }  # fmt: skip
 SCALED = {"limit_kbytes": "limit_bytes", "limit_ms": "limit_time"} | {
     f"{name}_ms": name for name in DURATIONS
@@ -123,8 +122,8 @@ def make_queue(spec: str | Mapping[str, Any], /, *, stream: Stream | None = None
 
 def wants_stream(factory: Callable[..., Queue]) -> bool:
     """Tell whether a factory has a parameter `stream`."""
-    if factory in (Pie, Red, DualPi2, Pi2):
-        return True  # compiled, they tell no signature
+    if factory in DRAWING:
+        return True
     if inspect.isclass(factory) and "__init__" not in vars(factory):
         return any(wants_stream(base) for base in factory.__bases__ if issubclass(base, Queue))
     try:

@@ -1,48 +1,72 @@
-"""Step marking: what a data-centre switch does for DCTCP (RFC 8257 3.1).
+"""Step marking on one FIFO: CE on everything beyond a threshold (DCTCP, Alizadeh and others, SIGCOMM 2010).
 
-An ECN-capable packet is marked when it arrives to `packets` or more in the queue, or with `sojourn` > 0 when it leaves
-after waiting at least so long. Others pass unmarked: only the limits drop.
+A packet that finds `step_packets` or more held is marked as it arrives (the instantaneous length, 3.1 there); one that
+waited `step_thresh` or longer is marked as it leaves. Both may be on; 0 is off. A packet that is not ECN-capable passes
+or, with `drop_not_ect`, is dropped where another would be marked, as a switch with a RED profile of zero width does.
 """
 
 from __future__ import annotations
 
-from lanecast.l4s.queue import TAIL, Queue
-from lanecast.transport.stage import Packet
+import cython
+
+from lanecast.l4s.queue import EARLY, TAIL, Queue
+from lanecast.transport.stage import NOT_ECT, Packet
 from lanecast.transport.units import Ns
 
-PACKETS = 65  # M. Alizadeh et al., "Data Center TCP" (SIGCOMM 2010), 3.4: K for 10 Gbit/s
+STEP_PACKETS = 65  # DCTCP 3.4: K at 10 Gbit/s; at 1 Gbit/s 20
 
-_TAIL = TAIL
+_EARLY, _TAIL, _NOT_ECT = EARLY, TAIL, NOT_ECT
 
 
 class Step(Queue):
-    """One FIFO with a marking threshold in packets, or in ns of waiting."""
+    """One FIFO with a marking threshold in packets, in ns, or both."""
 
     def __init__(
-        self, *, limit_packets: int = 0, limit_bytes: int = 0, packets: int = PACKETS, sojourn: int = 0
+        self,
+        *,
+        limit_packets: int = 0,
+        limit_bytes: int = 0,
+        step_packets: int | None = None,
+        step_thresh: int = 0,
+        drop_not_ect: bool = False,
     ) -> None:
         super().__init__(limit_packets=limit_packets, limit_bytes=limit_bytes)
-        if packets < 1 or sojourn < 0:
-            raise ValueError(f"step needs packets >= 1 and sojourn >= 0 ns, got {packets} and {sojourn}")
-        self.packets = packets
-        self.sojourn = sojourn
+        if step_packets is None:
+            step_packets = 0 if step_thresh else STEP_PACKETS
+        if step_packets < 0 or step_thresh < 0 or (step_packets == 0 and step_thresh == 0):
+            raise ValueError(
+                f"step needs step_packets or step_thresh above 0, none below; got {step_packets}, {step_thresh}"
+            )
+        self.step_packets = step_packets
+        self.step_thresh = step_thresh
+        self.drop_not_ect = drop_not_ect
 
     def offer(self, now: Ns, packet: Packet) -> bool:
-        """Take the packet in, marked where the queue is long, or drop it at a limit."""
+        """Take the packet in, marked if it meets a long queue, or drop it."""
+        is_over: cython.bint = 0 < self.step_packets <= self.count
         self.offered += 1
         if self.is_full(packet.size):
             self.discard(now, packet, _TAIL)
             return False
+        if is_over and self.drop_not_ect and packet.ecn == _NOT_ECT:
+            self.discard(now, packet, _EARLY)
+            return False
         self.keep(now, packet)
-        if self.sojourn == 0 and self.count > self.packets:
+        if is_over:
             self.mark(now, packet)
         return True
 
     def take(self, now: Ns) -> Packet | None:
-        """Return the next packet to send."""
+        """Return the next packet to send, marked if it waited long; None if none is left."""
         packet: Packet | None = self.release()
-        if packet is not None:
-            if 0 < self.sojourn <= now - packet.enqueued:
-                self.mark(now, packet)
-            self.hand_out(now, packet)
-        return packet
+        while packet is not None:
+            if (
+                not 0 < self.step_thresh <= now - packet.enqueued
+                or self.mark(now, packet)
+                or not self.drop_not_ect
+            ):
+                self.hand_out(now, packet)
+                return packet
+            self.discard(now, packet, _EARLY)
+            packet = self.release()
+        return None

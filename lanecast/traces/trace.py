@@ -193,6 +193,20 @@ class Trace:
             raise ValueError(f"cannot start at {start_ns} ns of a {self.end} trace of {period} ns")
         return self._mapped(lambda track: track.until(period).rotated(start_ns), f"offset {start_ns} ns")
 
+    def repeated(self, end_ns: int) -> Trace:
+        """Return `end_ns` of the loop of a trace whose only track is a form B capacity; the last round may be cut."""
+        rate = self.required_rate()
+        if len(self._tracks()) > 1 or self.end != "loop" or end_ns < 1:
+            raise ValueError(
+                f"{self.name}: cannot repeat to {end_ns} ns, expected > 0 and a looped capacity alone"
+            )
+        rounds = -(-end_ns // rate.end)
+        if rounds * rate.starts.size > MAX_BINS:
+            raise ValueError(f"{self.name}: {rounds} rounds give more than {MAX_BINS} steps")
+        starts = (rate.end * np.arange(rounds, dtype=np.int64)[:, None] + rate.starts).ravel()
+        whole = Rate(starts, np.tile(rate.rates, rounds), rounds * rate.end)
+        return replace(self, capacity=whole.until(end_ns)).noted(f"repeated to {end_ns} ns")
+
     def concatenate(self, other: Trace) -> Trace:
         """Return this trace followed by another with the same tracks."""
         ours, theirs = self.until(self.period_ns), other.until(other.period_ns)

@@ -31,9 +31,9 @@ def made(kind: str, seed: int = 1) -> Queue:
         "codel": {"target_ms": 1, "interval_ms": 10, "ecn": True},
         "fq_codel": {"target_ms": 1, "interval_ms": 10, "queues": 3, "drop_batch": 2},
         "pie": {"max_burst": 0, "target_ms": 2, "ecn": True, "alpha_hz": 30.0, "beta_hz": 300.0},
-        "dualpi2": {"target_ms": 1, "tupdate_ms": 1, "alpha": 50.0, "beta": 500.0, "least_backlog": 0},
-        "pi2": {"target_ms": 1, "tupdate_ms": 1, "alpha": 50.0, "beta": 500.0, "least_backlog": 0},
-        "step": {"packets": 2},
+        "step": {"step_packets": 1, "step_thresh_ms": 2, "drop_not_ect": True},
+        "pi2": {"target_ms": 2, "tupdate_ms": 2, "alpha": 30.0, "beta": 300.0, "least_backlog": 0},
+        "dualpi2": {"target_ms": 2, "tupdate_ms": 2, "alpha": 30.0, "beta": 300.0, "least_backlog": 0},
         "red": {"min_packets": 0.5, "max_packets": 3.0, "weight": 0.5, "ecn": True},
     }
     return make_queue(kind, stream=Stream(seed, "law"), **eager.get(kind, {}))
@@ -54,8 +54,8 @@ def test_what_was_offered_is_taken_dropped_or_held(
 ) -> None:
     queue, now, in_bytes, out_bytes = made(kind), 0, 0, 0
     queue.log = PacketLog()
-    last: dict[tuple[int, int], int] = {}  # the order holds for a flow's packets of one codepoint
-    sent_as: dict[int, int] = {}
+    last: dict[tuple[int, bool], int] = {}
+    in_l: dict[int, bool] = {}  # dual queues part packets of one flow by their ECN field
     for pn, (gap, what) in enumerate(calls):
         now += gap * MS
         if what is None:
@@ -63,14 +63,14 @@ def test_what_was_offered_is_taken_dropped_or_held(
             if packet is None:
                 assert queue.count == 0
             else:
-                line = packet.flow, sent_as[packet.pn]
-                assert packet.pn > last.get(line, -1)
-                last[line] = packet.pn
+                lane = packet.flow, in_l[packet.pn]
+                assert packet.pn > last.get(lane, -1)
+                last[lane] = packet.pn
                 out_bytes += packet.size
         else:
             flow, size, ecn = what
             in_bytes += size
-            sent_as[pn] = ecn
+            in_l[pn] = kind == "dualpi2" and ecn in (ECT1, CE)
             queue.offer(now, make_packet(flow, DATA, size, ecn, pn, pn, now))
         assert queue.offered == queue.taken + queue.dropped + queue.count
     events = sizes_by_event(queue.log)

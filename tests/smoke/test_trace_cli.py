@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lanecast.experiments.cli import main
+from lanecast.traces.files import load_trace
 
 PACKETS = "".join(f"{10 * i + i % 7}\n" for i in range(1, 3000))
 RATES = "".join(f"{i}\t{1 + i % 5}\n" for i in range(40))
@@ -44,6 +45,16 @@ def test_info_in_json_is_one_object_a_line(files: Path, capsys: pytest.CaptureFi
     assert code == 0
     assert answers["rates.txt"]["capacity"]["mean_bit_s"] == 3e6
     assert answers["walk.down"]["packets"]["opportunities"] == 2999
+
+
+def test_info_of_a_trace_too_short_for_statistics_tells_its_mean(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "short.txt").write_text("0 4\n1 8\n")
+    code, out, _ = run(capsys, "trace", "info", files / "short.txt")
+    assert code == 0
+    assert "capacity as rate, mean 6 Mbit/s" in out
+    assert "fewer than 12 bins of 1 s: no statistics" in out
 
 
 def test_info_of_prose_exits_2_with_one_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +150,28 @@ def test_make_writes_the_same_bytes_for_the_same_seed(
         assert run(capsys, "trace", "make", *words)[0] == 0
     assert (files / "a").read_bytes() == (files / "b").read_bytes()
     assert run(capsys, "trace", "make", "nonsense", "-o", files / "c")[0] == 2
+
+
+@pytest.mark.parametrize("name", ["square", "alternation", "constant", "sine", "sawtooth", "on-off"])
+def test_a_shape_lasts_as_long_as_asked(files: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    code, _, err = run(capsys, "trace", "make", name, "--duration", "33", "-o", files / "s.txt")
+    assert (code, err) == (0, "")
+    assert load_trace(files / "s.txt").period_ns == 33_000_000_000
+
+
+def test_a_square_of_the_help_text_is_what_it_says(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["square", "--duration", "60", "--set", "low_mbps=6", "--set", "high_mbps=24", "-o", files / "s"]
+    code, out, _ = run(capsys, "trace", "make", *words, "--to", "mahimahi")
+    assert code == 0
+    assert "repeated to 60000000000 ns" in out
+    assert load_trace(files / "s").mean_bit_s == pytest.approx(15e6, rel=1e-3)
+
+
+def test_the_seed_reaches_random_shapes(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        words = ["trace", "make", "random-walk", "--seed", seed, "-o", files / name]
+        assert run(capsys, *words)[0] == 0
+    assert (files / "a").read_text() == (files / "b").read_text() != (files / "c").read_text()
 
 
 def test_check_finds_copies_and_strict_exits_5(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,12 @@ from lanecast.l4s.queue import Queue
 from lanecast.transport.calendar import Calendar
 from lanecast.transport.rtt import RttEstimator
 from lanecast.transport.stage import CE, CROSS, Packet, Stage, make_ack, make_packet
-from lanecast.transport.tokens.adaptive import DEAD_FACTOR, PACE_EXPONENT, RTT_UNIT, TAIL_COPIES, Adaptive
+from lanecast.transport.tokens.adaptive import HOLD, PROOF, TAIL_COPIES, WHOLE_EVERY, Adaptive, AdaptiveRich
 from lanecast.transport.tokens.check import run_scripted
 from lanecast.transport.tokens.endpoint import TokenReceiver, TokenSender
 from lanecast.transport.tokens.ledger import Ledger
 from lanecast.transport.tokens.sense import ChannelSense, CongestionGate
+from lanecast.transport.tokens.silence import LEAST_SENT, Silence
 from lanecast.transport.tokens.source import constant_gap
 from lanecast.transport.units import MS, SECOND, Ns
 
@@ -60,7 +63,7 @@ def test_a_lost_last_token_comes_with_the_first_tail_copy() -> None:
 
 
 def test_without_loss_nothing_extra_is_sent_in_between() -> None:
-    sender, _ = run_scripted(Adaptive(), tokens=500, gap=GAP, one_way=ONE_WAY, warm=RTT)
+    sender, _ = run_scripted(Adaptive(hold=0), tokens=500, gap=GAP, one_way=ONE_WAY, warm=RTT)
     assert sender.passed == 500 + 1 + TAIL_COPIES
 
 
@@ -76,8 +79,8 @@ def test_an_outage_is_probed_faster_than_tokens_come_and_ends_within_a_spacing()
         data_lost=lambda _k, now: 2 * SECOND <= now < stop,
     )
     first = min(r for r in receiver.rendered if r > stop)
-    # ms; the widest that an outage heard of by heartbeats can have, with nothing learned of leaks (weight 1/2)
-    spacing = scheme.pace * 100**PACE_EXPONENT * (1 + (DEAD_FACTOR - 1) / 2) * (1 + RTT / RTT_UNIT)
+    # pace 1.2, gap 100 ms, at most 160 bytes a probe (cost 16/3), a round trip of 100 ms
+    spacing = 1.2 * math.sqrt(100 / 50 * 160 / 60 * (300 + 100) / 10)
     assert first - stop - ONE_WAY <= spacing * MS
     probes = [t for t in sender.ledger.sent_at if 2300 * MS < t < stop]
     assert len(probes) > 20
@@ -95,8 +98,141 @@ def test_an_outage_of_the_ack_path_costs_fewer_probes_once_it_is_known() -> None
         acks_lost=lambda _k, now: any(a <= now < b for a, b in spans),
     )
     counts = [sum(a <= t < b + RTT for t in sender.ledger.sent_at) for a, b in spans]
-    assert scheme.sense.data_share < 0.2
+    assert scheme.silence.arrival > 0.6
     assert counts[-1] < 0.6 * counts[0]
+
+
+def test_a_probe_starts_when_the_first_ack_is_overdue_and_not_with_the_next_token() -> None:
+    """Gap 100 ms, RTT 100 ms: the token of second 6 is lost; its ACK is overdue between two tokens."""
+    scheme = Adaptive()
+    scheme.silence.trust = 0.0  # no waiting for heartbeats
+    outages = [(k * 1500 * MS, k * 1500 * MS + 350 * MS) for k in range(1, 4)]  # losses come in bursts
+    sender, _ = run_scripted(
+        scheme,
+        tokens=70,
+        gap=100 * MS,
+        one_way=ONE_WAY,
+        warm=RTT,
+        data_lost=lambda _k, now: any(a <= now < b for a, b in outages) or 6 * SECOND <= now < 6900 * MS,
+    )
+    assert scheme.sense.is_bursty()
+    first = min(t for t in sender.ledger.sent_at if t > 6 * SECOND and t % (100 * MS))
+    assert 6 * SECOND + RTT < first < 6 * SECOND + RTT + 30 * MS
+
+
+def test_tokens_share_packets_only_after_proof_and_wait_no_longer_than_hold() -> None:
+    sender, receiver = run_scripted(Adaptive(), tokens=400, gap=GAP, one_way=ONE_WAY, warm=RTT)
+    waits = [sender.ledger.first_sent[i] - sender.ledger.born[i] for i in range(400)]
+    assert max(waits) == GAP == HOLD
+    assert max(waits[:PROOF]) == 0
+    assert sender.passed < 400 * 0.6
+    assert max(b - a for a, b in zip(receiver.rendered, receiver.rendered[1:], strict=False)) <= 2 * GAP
+
+
+def test_bursts_of_losses_end_the_sharing_of_packets() -> None:
+    scheme = Adaptive()
+    sender, _ = run_scripted(
+        scheme,
+        tokens=500,
+        gap=GAP,
+        one_way=ONE_WAY,
+        warm=RTT,
+        data_lost=lambda _k, now: now > 3 * SECOND and now % SECOND > 700 * MS,
+    )
+    waits = [sender.ledger.first_sent[i] - sender.ledger.born[i] for i in range(500)]
+    assert max(waits[PROOF:150]) == GAP
+    assert max(waits[250:]) == 0
+
+
+def test_in_bursty_times_packets_are_trimmed_and_whole_ones_come_often_enough() -> None:
+    scheme = Adaptive()
+    whole: list[Ns] = []
+    sizes: list[int] = []
+
+    class Look(Stage):
+        def push(self, now: Ns, packet: Packet) -> None:
+            self.pushed += 1
+            if 6 * SECOND < now < 7 * SECOND:
+                sizes.append(packet.size)
+                if packet.size > 40 + 3 * 5:
+                    whole.append(now)
+            self.forward(now, packet)
+
+    run_scripted(
+        scheme,
+        tokens=400,
+        gap=GAP,
+        one_way=ONE_WAY,
+        warm=RTT,
+        data_lost=lambda _k, now: now < 5 * SECOND and now % SECOND > 700 * MS,
+        watch=Look("look"),
+    )
+    assert min(sizes) == 40 + 3 * 5
+    assert max(b - a for a, b in zip(whole, whole[1:], strict=False)) <= WHOLE_EVERY
+
+
+def test_extra_packets_leave_the_congestion_window_to_new_tokens() -> None:
+    scheme = AdaptiveRich()
+    sender, _ = run_scripted(
+        scheme,
+        tokens=200,
+        gap=50 * MS,
+        one_way=ONE_WAY,
+        warm=RTT,
+        data_lost=lambda _k, now: now % (2 * SECOND) > 1200 * MS,
+    )
+    assert scheme.probes > 100
+    assert sender.blocked == 0
+
+
+def heard(silence: Silence, now: Ns, ledger: Ledger, *, waited: Ns = 0) -> None:
+    ack = make_ack(0, 40, 0, 0)
+    ack.largest, ack.cumulative, ack.delay = ledger.largest, ledger.cumulative, waited
+    ack.ect0 = ledger.received
+    ledger.acknowledge(now, ack)
+    silence.on_ack(ledger, now)
+
+
+def sent_ledger(packets: int) -> Ledger:
+    ledger = Ledger(RttEstimator(warm=RTT))
+    for i in range(packets):
+        ledger.generate(i * 10 * MS, 5)
+        ledger.note_sent(i * 10 * MS, 45, (i, i + 1))
+    return ledger
+
+
+def ends(silence: Silence, ledger: Ledger, now: Ns, largest: int, received: int) -> None:
+    ack = make_ack(0, 40, 0, 0)
+    ack.largest, ack.cumulative, ack.ect0 = largest, largest + 1, received
+    ledger.acknowledge(now, ack)
+    silence.on_ack(ledger, now)
+
+
+def test_arrival_is_learned_from_the_packets_of_a_silence_without_the_last() -> None:
+    silence, ledger = Silence(), sent_ledger(60)
+    ends(silence, ledger, RTT, 0, 1)
+    silence.begin(ledger, 2 * SECOND)
+    ends(silence, ledger, 3 * SECOND, 40, 4)  # 40 packets, 3 arrived, the last of them ended it
+    assert silence.arrival == pytest.approx((0.8 * 3 + 2) / (0.8 * 30 + 39))
+    before = silence.arrival
+    silence.begin(ledger, 3 * SECOND)
+    ends(silence, ledger, 4 * SECOND, 40 + LEAST_SENT - 1, 4 + LEAST_SENT - 1)  # too short to say anything
+    assert silence.arrival == before
+
+
+@pytest.mark.parametrize(("lasts", "is_trusted"), [(80 * MS, True), (800 * MS, False)])
+def test_heartbeats_are_trusted_while_the_silence_ends_soon_after_them(lasts: Ns, is_trusted: bool) -> None:
+    silence, ledger = Silence(), sent_ledger(60)
+    ends(silence, ledger, RTT, 0, 1)
+    for k in range(1, 5):
+        start = k * SECOND
+        silence.begin(ledger, start)
+        for beat in range(3):
+            heard(silence, start + (70 + 10 * beat) * MS, ledger, waited=16 * MS)
+        ends(silence, ledger, start + 90 * MS + lasts, k, k + 1)
+    assert silence.is_trusted() == is_trusted
+    now = 4 * SECOND + 90 * MS
+    assert (silence.clear_until(single=False) > now) == is_trusted
 
 
 def test_independent_losses_at_short_gaps_bring_no_probes() -> None:
@@ -164,10 +300,10 @@ def test_redundancy_falls_within_two_round_trips_of_the_first_mark() -> None:
     sender.out, marker.out, there.out, receiver.out, back.out = marker, there, receiver, back, sender
     calendar.settle(SECOND)
     assert scheme.gate.scale == 1.0
-    before = scheme.spacing(sender.ledger, SECOND)
+    before = scheme.volley(sender.ledger, SECOND)
     calendar.settle(SECOND + 2 * RTT)
     assert scheme.gate.scale <= 0.5
-    assert scheme.spacing(sender.ledger, SECOND + 2 * RTT) >= 1.9 * before
+    assert scheme.volley(sender.ledger, SECOND + 2 * RTT) <= 0.55 * before
     calendar.settle(3 * SECOND)
     assert scheme.gate.scale < 0.05
     calendar.settle(4 * SECOND)
@@ -241,7 +377,7 @@ def test_runs_of_losses_are_told_from_independent_ones() -> None:
                 ack = make_ack(0, 40, 0, 0)
                 ack.largest, ack.cumulative, ack.ect0 = i, i + 1, received
                 ledger.acknowledge(i * 10 * MS + RTT, ack)
-                made.on_ack(ledger, i * 10 * MS + RTT)
+                made.on_ack(ledger)
         return made
 
     random = np.random.default_rng(5)

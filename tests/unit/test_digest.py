@@ -56,6 +56,7 @@ LIMITS = {  # by default they have none
     "droptail": {"limit_packets": 25},
     "drophead": {"limit_packets": 25},
     "step": {"limit_packets": 30},
+    "pi2": {"least_backlog": 0},  # else Not-ECT traffic meets the same law as in DualPI2
 }
 RATE = 6_000_000  # bit/s offered by the sources below
 

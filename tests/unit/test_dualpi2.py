@@ -1,293 +1,614 @@
-"""DualPI2 follows RFC 9332 and Linux: controller, coupling, step and ramp, schedulers, overload, configuration."""
+"""The laws of DualPI2, each check written so that the two wrong variants found in public code fail it.
+
+Time stands still (every call at 0) where a constant base probability is wanted: no update falls due then.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from lanecast.experiments import l4s_laws
-from lanecast.experiments.l4s_laws import full, packet, queue
-from lanecast.l4s.dualpi2 import BARE, CLASSIC, LOW, DualPi2
-from lanecast.l4s.dualpi2_profiles import PROFILES, Settings, gains, settings_of
-from lanecast.transport.stage import CE, ECT0, ECT1, NOT_ECT, Packet
+from lanecast.l4s import dualpi2
+from lanecast.l4s.classifier import BARE, CLASSIC, LOW, FlowClasses
+from lanecast.l4s.dualpi2 import DualPi2
+from lanecast.l4s.pi2 import Pi2
+from lanecast.transport.rng import Stream
+from lanecast.transport.stage import CE, DATA, ECT0, ECT1, NOT_ECT, Packet, make_packet
 from lanecast.transport.units import MS
 
-STILL: dict[str, Any] = {"alpha": 1e-30, "beta": 1e-30}  # a controller that does not move
-DRAWS = 40_000
+COMPILED = not str(dualpi2.__file__).endswith(".py")
+PACKETS = 1_000_000 if COMPILED else 60_000
+CHI2 = 27.7  # two degrees of freedom, one false alarm in 10^6
+TUPDATE = 16 * MS
+
+
+def packet(ecn: int = ECT1, size: int = 1500, flow: int = 0, pn: int = 0) -> Packet:
+    return make_packet(flow, DATA, size, ecn, pn, pn, 0)
+
+
+def dual(**options: Any) -> DualPi2:
+    return DualPi2(Stream(7, "dualpi2"), **options)
 
 
 class CouplingLost(DualPi2):
-    """A known mistake: L is marked by its own step alone."""
+    """L is marked by its own law only."""
 
-    def _coupled(self, now: int, packet: Packet, low: bool) -> bool:
-        return True if low else super()._coupled(now, packet, low)
-
-
-class SquareLost(DualPi2):
-    """A known mistake: C is dropped with p p_L instead of p^2."""
-
-    def _hits_twice(self, p: float, low: bool) -> bool:
-        return super()._hits_twice((p * min(1.0, 2 * p)) ** 0.5, low)
+    def low_probability(self, coupled: float, native: float) -> float:
+        return native
 
 
-def test_the_controller_moves_by_alpha_times_the_excess() -> None:
-    assert l4s_laws.slope_error() < 1e-12
+class ProductDrop(DualPi2):
+    """p_C is the base times L's own probability."""
+
+    def hits_classic(self, p: float, is_low: bool) -> bool:
+        return self.hits(p * self.ramp(0), is_low)
 
 
-def test_a_jump_of_the_delay_moves_p_by_beta_times_the_jump() -> None:
-    held = queue()
-    tupdate, target = held.settings.tupdate, held.settings.target
-    held.offer(2 * tupdate - target, packet(NOT_ECT))
-    held.head_sojourn(0)
-    held.offer(2 * tupdate, packet(NOT_ECT))  # at this update the delay is target, one before it was less
-    first = held.probability
-    held.offer(3 * tupdate, packet(NOT_ECT))
-    jump = tupdate / 1e9
-    assert held.probability - first == pytest.approx(held.settings.beta * jump + held.settings.alpha * jump)
+# The controller ---------------------------------------------------------------------------------------------
 
 
-def test_p_stays_within_0_and_1_or_1_over_k() -> None:
-    for ceiling, drops in ((1.0, True), (0.5, False)):
-        held = queue(drop_on_overload=drops)
-        full(held, 3, 0)
-        held.offer(10_000 * MS, packet(NOT_ECT))
-        assert held.probability == ceiling
-    held = queue()
-    full(held, 1, 16 * MS - 1000)  # a delay far below target at the first update
-    held.offer(20 * MS, packet(NOT_ECT))
-    assert held.probability == 0.0
+class Scripted(DualPi2):
+    """A controller that is told its delays, one an update."""
 
+    def __init__(self, delays: Sequence[int], **options: Any) -> None:
+        super().__init__(Stream(7, "dualpi2"), **options)
+        self.delays = list(delays)
+        self.offer(0, packet(NOT_ECT))
 
-def test_the_coupling_is_exact() -> None:
-    assert l4s_laws.coupling_error() < 1e-15
+    def delay_at(self, now: int) -> int:
+        return self.delays.pop(0)
 
-
-def test_marks_and_drops_come_with_their_probabilities() -> None:
-    assert l4s_laws.frequency_error(draws=DRAWS) < 4
-
-
-@pytest.mark.parametrize("wrong", [CouplingLost, SquareLost])
-def test_known_mistakes_fail_the_frequency_check(wrong: type[DualPi2]) -> None:
-    assert l4s_laws.frequency_error(wrong, draws=3 * DRAWS) > 6
-
-
-def test_recur_spaces_drops_evenly() -> None:
-    held = queue(dice="recur", step_thresh=0, **STILL)
-    held.probability = 0.5
-    full(held, 10, 0)
-    hits = [held._hits_twice(0.5, low=False) for _ in range(13)]
-    assert [place for place, hit in enumerate(hits, 1) if hit] == [5, 9, 13]
-
-
-@pytest.mark.parametrize(("mask", "low"), [("l4s_ect", {ECT1, CE}), ("any_ect", {ECT1, CE, ECT0})])
-def test_the_codepoint_chooses_the_queue(mask: str, low: set[int]) -> None:
-    for ecn in (NOT_ECT, ECT0, ECT1, CE):
-        held = queue(ecn_mask=mask)
-        held.offer(0, packet(ecn))
-        assert (held.low.count, held.classic.count) == ((1, 0) if ecn in low else (0, 1))
-
-
-def test_a_classifier_overrides_the_codepoint() -> None:
-    chosen = {NOT_ECT: LOW, ECT1: CLASSIC, ECT0: BARE, CE: None}
-    held = queue()
-    held.classifier = lambda one: chosen[one.ecn]
-    for ecn in chosen:
-        held.offer(0, packet(ecn))
-    assert (held.low.count, held.classic.count) == (3, 1)
-
-
-def test_the_bare_class_is_neither_marked_nor_dropped() -> None:
-    held = queue(**STILL)
-    held.probability = 0.9
-    held.classifier = lambda _: BARE
-    for _ in range(50):
-        held.offer(0, packet(NOT_ECT))
-    sent = [held.take(5 * MS) for _ in range(50)]
-    assert all(one is not None and one.ecn == NOT_ECT for one in sent)
-    assert held.dropped == 0
-
-
-def test_a_classic_packet_without_ecn_is_dropped_and_with_it_marked() -> None:
-    for ecn, marked, dropped in ((NOT_ECT, 0, 100), (ECT0, 100, 0)):
-        held = queue(**STILL, coupling_factor=0.5)
-        held.probability = 1.0
-        for _ in range(102):
-            held.offer(0, packet(ecn))
-        while held.take(0) is not None:
-            pass
-        # The last packets leave less than two MTU behind.
-        assert held.marked == pytest.approx(marked, abs=2)
-        assert held.dropped == pytest.approx(dropped, abs=2)
-
-
-def test_nothing_is_touched_with_less_than_two_mtu_behind() -> None:
-    assert l4s_laws.touched_when_short() == 0
-
-
-def test_the_step_is_strict() -> None:
-    assert l4s_laws.step_faults() == 0
-
-
-def test_a_step_in_packets_counts_those_left_behind() -> None:
-    held = queue(step_packets=2, **STILL)
-    for _ in range(5):
-        held.offer(0, packet(ECT1))
-    marks = []
-    for _ in range(5):
-        sent = held.take(0)
-        assert sent is not None
-        marks.append(sent.ecn == CE)
-    assert marks == [True, True, False, False, False]
-
-
-def test_the_step_spares_packets_that_met_a_short_queue() -> None:
-    held = queue(min_qlen_step=2, **STILL)
-    for _ in range(4):
-        held.offer(0, packet(ECT1))
-    late = [held.take(50 * MS) for _ in range(4)]
-    assert [one is not None and one.ecn == CE for one in late] == [False, False, True, True]
-
-
-def test_the_ramp_marks_in_proportion() -> None:
-    assert l4s_laws.ramp_error() < 1e-3
-
-
-def test_the_ramp_spares_a_lone_packet() -> None:
-    held = queue(profile="rfc9332")
-    held.offer(0, packet(ECT1))
-    sent = held.take(10 * MS)
-    assert sent is not None
-    assert sent.ecn == ECT1
-
-
-@pytest.mark.parametrize(("profile", "share"), [("linux", 0.9), ("rfc9332", 15 / 16)])
-def test_both_backlogged_share_by_weight(profile: str, share: float) -> None:
-    assert l4s_laws.low_share(profile) == pytest.approx(share, abs=0.005)
-
-
-@pytest.mark.parametrize(("only", "idle"), [(ECT1, NOT_ECT), (NOT_ECT, ECT1)])
-def test_each_queue_takes_what_the_other_leaves(only: int, idle: int) -> None:
-    held = queue(**STILL)
-    for _ in range(20):
-        held.offer(0, packet(only))
-    held.offer(0, packet(idle))
-    sent = [held.take(0) for _ in range(21)]
-    assert all(one is not None for one in sent)
-    assert held.credit == held.settings.classic_protection * 1500 - 90 * 1500  # at rest again
-
-
-def test_time_shifted_fifo_serves_l_unless_c_came_much_earlier() -> None:
-    held = queue(scheduler="tsfifo", tshift=10 * MS, **STILL)
-    held.offer(0, packet(NOT_ECT))
-    held.offer(9 * MS, packet(ECT1))
-    held.offer(9 * MS, packet(NOT_ECT))
-    held.offer(11 * MS, packet(ECT1))
-    order = []
-    for _ in range(4):
-        sent = held.take(11 * MS)
-        assert sent is not None
-        order.append(sent.ecn in (ECT1, CE))
-    assert order == [True, False, True, False]
-
-
-def test_strict_priority_serves_l_first() -> None:
-    held = queue(scheduler="strict", **STILL)
-    full(held, 20, 0)
-    order = []
-    for _ in range(40):
-        sent = held.take(0)
-        assert sent is not None
-        order.append(sent.ecn)
-    assert order == [ECT1] * 20 + [NOT_ECT] * 20
-
-
-def test_overload_begins_at_k_p_above_1_and_drops_from_l_too() -> None:
-    for p, low_drops in ((0.5, False), (0.51, True)):
-        held = queue(step_thresh=0, **STILL)
-        held.probability = p
-        for _ in range(1000):
-            held.offer(0, packet(ECT1))
-        while held.take(0) is not None:
-            pass
-        assert (held.dropped_low > 0) == low_drops
-        assert held.marked > 500
-
-
-def test_drops_at_arrival_when_asked() -> None:
-    held = queue(drop_enqueue=True, coupling_factor=0.5, **STILL)
-    held.probability = 1.0
-    taken_in = [held.offer(0, packet(NOT_ECT)) for _ in range(10)]
-    assert taken_in == [True, True] + [False] * 8  # from two MTU on
-
-
-def test_scaled_sojourn_lets_the_burst_behind_pay() -> None:
-    """A queue that grew behind a packet raises its mark, one that shrank lowers it."""
-    marks = {}
-    for behind in (0, 5):
-        held = queue(sojourn="scaled", **STILL)
-        for _ in range(3):
-            held.offer(0, packet(ECT1))
-        for _ in range(behind):
-            held.offer(MS, packet(ECT1))
-        held.take(0)
-        held.take(0)
-        sent = held.take(MS * 9 // 10)
-        assert sent is not None
-        marks[behind] = sent.ecn == CE
-    assert marks == {0: False, 5: True}
-
-
-def test_settings_change_in_operation_and_packets_stay() -> None:
-    held = queue()
-    full(held, 30, 0)
-    held.configure(5 * MS, target=5 * MS, sojourn="scaled", classic_protection=25)
-    assert (held.count, held.settings.target, held.settings.classic_protection) == (60, 5 * MS, 25)
-    sent = 0
-    while held.take(6 * MS) is not None:
-        sent += 1
-    assert sent + held.dropped == 60
-
-
-def test_a_refused_change_leaves_everything_as_it_was() -> None:
-    held = queue()
-    with pytest.raises(ValueError, match="tupdate must be > 0, got 0"):
-        held.configure(0, tupdate=0)
-    assert held.settings == Settings()
+    def play(self) -> list[float]:
+        found = []
+        for update in range(1, len(self.delays) + 1):
+            self.catch_up(update * self.settings.tupdate)
+            found.append(self.probability)
+        return found
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("profile", "gain"), [("linux", 41 / 256), ("rfc9332", 0.15), ("linux-early", 80 / 256)]
+)
+def test_a_constant_delay_above_target_gives_a_slope_of_alpha_times_the_excess(
+    profile: str, gain: float
+) -> None:
+    target = dual(profile=profile).settings.target
+    found = Scripted([target] + [target + 5 * MS] * 9, profile=profile).play()
+    slopes = [b - a for a, b in zip(found[1:], found[2:], strict=False)]
+    assert slopes == pytest.approx([gain * 0.005] * 8, rel=1e-9)
+
+
+def test_a_step_of_the_delay_adds_beta_times_its_height_once() -> None:
+    before, first, second = Scripted([15 * MS, 20 * MS, 20 * MS]).play()
+    assert (first - before) - (second - first) == pytest.approx(819 / 256 * 0.005, rel=1e-9)
+    assert second - first == pytest.approx(41 / 256 * 0.005, rel=1e-9)
+
+
+def test_the_base_probability_stays_within_0_and_1_and_below_1_over_k_in_overflow_mode() -> None:
+    assert Scripted([0] * 5).play() == [0.0] * 5
+    assert Scripted([1000 * MS] * 9).play()[-1] == 1.0
+    assert Scripted([1000 * MS] * 9, drop_on_overload=False).play()[-1] == 0.5
+    assert Scripted([1000 * MS] * 9, drop_on_overload=False, coupling_factor=4.0).play()[-1] == 0.25
+
+
+@pytest.mark.parametrize(("pi_input", "expected"), [("both", 31 * MS), ("classic", 16 * MS)])
+def test_the_delay_is_the_older_head_at_the_instant_of_the_update(pi_input: str, expected: int) -> None:
+    queue = dual(pi_input=pi_input)
+    queue.offer(MS, packet(ECT1))
+    queue.offer(16 * MS, packet(NOT_ECT))
+    assert queue.delay_at(32 * MS) == expected
+    queue.catch_up(2 * TUPDATE)
+    first, second = 15 * MS if pi_input == "both" else 0, expected
+    alpha, beta, p = 41 / 256e9, 819 / 256e9, 0.0
+    for delay, last in ((first, 0), (second, first)):
+        p = max(0.0, p + alpha * (delay - 15 * MS) + beta * (delay - last))
+    assert queue.probability == pytest.approx(p, abs=1e-15)
+
+
+@pytest.mark.parametrize("late", [1, 15 * MS, 400 * MS, 2000 * MS])
+def test_updates_made_up_late_equal_a_timer(late: int) -> None:
+    lazy, prompt = dual(), dual()
+    for queue in (lazy, prompt):
+        queue.offer(3 * MS, packet(NOT_ECT))
+        queue.offer(4 * MS, packet(ECT1))
+    for instant in range(TUPDATE, 4 * MS + late + 1, TUPDATE):
+        prompt.catch_up(instant)
+    lazy.catch_up(4 * MS + late)
+    assert lazy.probability == prompt.probability
+
+
+# Coupling ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1.0, 2.0, 4.0])
+def test_p_cl_is_k_times_the_root_of_p_c(k: float) -> None:
+    queue = dual(coupling_factor=k)
+    for part in range(101):
+        queue.probability = part / 100 / k
+        classic, low = queue.probabilities()
+        assert low == pytest.approx(k * math.sqrt(classic), abs=1e-12)
+
+
+def chi_square(queue: DualPi2, p: float, packets: int) -> float:
+    """Send packets of both kinds at a constant p; compare marks and drops with k p and p^2."""
+    queue.probability = p
+    for _ in range(packets):
+        while queue.low.count < 4:
+            queue.offer(0, packet(ECT1))
+        while queue.classic.count < 4:
+            queue.offer(0, packet(NOT_ECT))
+        queue.take(0)
+    low, classic = queue.tally_low, queue.tally_classic
+    return sum(
+        (found - n * q) ** 2 / (n * q * (1 - q))
+        for found, n, q in (
+            (low.marked_coupled, low.offered - queue.low.count, 2 * p),
+            (classic.dropped_early, classic.offered - queue.classic.count, p * p),
+        )
+    )
+
+
+def balanced(kind: Callable[..., DualPi2], seed: int = 1) -> DualPi2:
+    return kind(Stream(seed, "frequencies"), classic_protection=50.0)
+
+
+@pytest.mark.parametrize("p", [0.03, 0.2, 0.45])
+def test_marks_and_drops_have_the_probabilities_of_the_law(p: float) -> None:
+    assert chi_square(balanced(DualPi2), p, PACKETS // 3) < CHI2
+
+
+@pytest.mark.parametrize("wrong", [CouplingLost, ProductDrop])
+def test_the_check_of_probabilities_finds_the_variants_of_public_code(wrong: type[DualPi2]) -> None:
+    assert chi_square(balanced(wrong), 0.2, 20_000) > 10 * CHI2
+
+
+def test_recur_answers_at_the_fifth_and_then_every_fourth_time_for_a_quarter() -> None:
+    queue, is_low = dual(dice="recur"), True
+    assert [n for n in range(1, 30) if queue.hits(0.25, is_low)] == [5, 9, 13, 17, 21, 25, 29]
+    assert [n for n in range(1, 10) if queue.hits(0.25, not is_low)] == [5, 9], (
+        "each queue has a sum of its own"
+    )
+
+
+def test_recur_spaces_marks_and_drops_evenly() -> None:
+    queue = dual(dice="recur", step_thresh=0)
+    queue.probability = 0.25
+    for pn in range(200):
+        queue.offer(0, packet(ECT1, pn=pn))
+    out = [queue.take(0) for _ in range(100)]
+    assert [p.pn for p in out if p is not None and p.ecn == CE] == [*range(2, 100, 2)]
+    for pn in range(400):
+        queue.offer(0, packet(NOT_ECT, pn=pn))
+    while queue.classic.count > 4:
+        queue.take(0)
+    dropped = queue.tally_classic.dropped_early
+    assert dropped == (400 - queue.classic.count - 1) // 16, "p^2 = 1/16: the 17th, then every 16th"
+
+
+# Thresholds -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held", [1, 2])
+def test_the_law_leaves_packets_alone_with_less_than_two_mtu_behind(held: int) -> None:
+    queue = dual(step_thresh=0)
+    queue.probability = 0.9
+    for _ in range(300):
+        for _ in range(held):
+            queue.offer(0, packet(ECT1))
+            queue.offer(0, packet(NOT_ECT, size=1499))
+        while queue.take(0) is not None:
+            pass
+    touched = queue.marked + queue.dropped
+    assert touched == 0 if held == 1 else touched > 0
+
+
+@pytest.mark.parametrize(("waited", "marked"), [(MS - 1, 0), (MS, 0), (MS + 1, 1)])
+def test_the_step_is_strict(waited: int, marked: int) -> None:
+    queue = dual()
+    queue.offer(0, packet(ECT1))
+    taken = queue.take(waited)
+    assert taken is not None
+    assert (queue.marked_step, taken.ecn == CE) == (marked, bool(marked))
+
+
+def test_the_step_in_packets_counts_what_is_left_behind() -> None:
+    queue = dual(step_packets=2)
+    for _ in range(5):
+        queue.offer(0, packet(ECT1))
+    marks = [taken.ecn == CE for taken in (queue.take(0) for _ in range(5)) if taken is not None]
+    assert marks == [True, True, False, False, False]
+
+
+def test_min_qlen_step_looks_at_the_queue_that_a_packet_meets() -> None:
+    queue = dual(min_qlen_step=2)
+    for _ in range(4):
+        queue.offer(0, packet(ECT1))
+    marks = [taken.ecn == CE for taken in (queue.take(2 * MS) for _ in range(4)) if taken is not None]
+    assert marks == [False, False, True, True]
+
+
+def test_the_ramp_rises_from_0_to_1_between_800_and_1200_us() -> None:
+    queue = dual(profile="rfc9332")
+    for _ in range(3):
+        queue.offer(0, packet(ECT1))
+    for part in range(9):
+        assert queue.ramp(800_000 + 50_000 * part) == pytest.approx(part / 8, abs=1e-12)
+    assert (queue.ramp(0), queue.ramp(799_999), queue.ramp(5 * MS)) == (0.0, 0.0, 1.0)
+
+
+def test_the_ramp_spares_a_packet_that_is_alone() -> None:
+    queue = dual(profile="rfc9332")
+    queue.offer(0, packet(ECT1))
+    queue.offer(0, packet(ECT1))
+    first, last = queue.take(5 * MS), queue.take(5 * MS)
+    assert first is not None
+    assert last is not None
+    assert (queue.low.count, last.ecn) == (0, ECT1)
+
+
+def test_the_greater_of_ramp_and_coupled_probability_counts() -> None:
+    queue = dual(profile="rfc9332")
+    assert queue.low_probability(0.3, 0.7) == queue.low_probability(0.7, 0.3) == 0.7
+
+
+@pytest.mark.parametrize("dice", ["random", "recur"])
+def test_the_ramp_works_with_drop_enqueue_too(dice: str) -> None:
+    queue = dual(profile="rfc9332", drop_enqueue=True, dice=dice)
+    for _ in range(10):
+        queue.offer(0, packet(ECT1))
+    taken = [queue.take(2 * MS) for _ in range(10)]
+    assert sum(p is not None and p.ecn == CE for p in taken) >= 8
+
+
+# Overload ---------------------------------------------------------------------------------------------------
+
+
+def overloaded(p: float, ecn: int, count: int = 4000, **options: Any) -> DualPi2:
+    queue = dual(step_thresh=0, **options)
+    queue.probability = p
+    for _ in range(count):
+        queue.offer(0, packet(ecn))
+    while queue.take(0) is not None:
+        pass
+    return queue
+
+
+def test_at_half_marks_still_do_and_above_it_ecn_no_longer_protects() -> None:
+    edge, above = overloaded(0.5, ECT0), overloaded(math.nextafter(0.5, 1.0), ECT0)
+    assert (edge.dropped, above.marked) == (0, 0)
+    assert edge.marked / 4000 == pytest.approx(0.25, abs=0.035)
+    assert above.dropped / 4000 == pytest.approx(0.25, abs=0.035)
+
+
+@pytest.mark.parametrize("ecn", [ECT1, CE])
+def test_in_overload_l4s_packets_are_dropped_with_p_c_and_marked_otherwise(ecn: int) -> None:
+    queue = overloaded(0.8, ecn)
+    assert queue.dropped_low / 4000 == pytest.approx(0.64, abs=0.04)
+    assert queue.marked_coupled >= queue.tally_low.sent - 2
+
+
+def test_in_overflow_mode_l4s_packets_are_never_dropped_by_the_law() -> None:
+    queue = overloaded(0.5, ECT1, drop_on_overload=False)
+    assert (queue.dropped, queue.marked) == (0, 4000 - 2)
+
+
+def test_a_filtered_packet_that_is_not_ecn_capable_is_dropped_instead_of_marked() -> None:
+    queue = overloaded(0.3, NOT_ECT, classifier=FlowClasses({0: "l4s"}))
+    assert queue.dropped_low / 4000 == pytest.approx(0.6, abs=0.04)
+    beyond = overloaded(0.8, NOT_ECT, classifier=FlowClasses({0: "l4s"}))
+    assert beyond.dropped_low / 4000 == pytest.approx(0.64, abs=0.04), (
+        "as Linux: what cannot be marked passes"
+    )
+    step = dual(classifier=FlowClasses({0: "l4s"}))
+    step.offer(0, packet(NOT_ECT))
+    assert step.take(2 * MS) is None
+    assert (step.dropped_low, step.marked_step) == (1, 0)
+
+
+# Classes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [("l4s_ect", (CLASSIC, LOW, CLASSIC, LOW)), ("any_ect", (CLASSIC, LOW, LOW, LOW))],
+)
+def test_the_ecn_bits_choose_the_queue(mask: str, expected: tuple[int, ...]) -> None:
+    queue = dual(ecn_mask=mask)
+    assert tuple(queue.kind_of(packet(ecn)) for ecn in (NOT_ECT, ECT1, ECT0, CE)) == expected
+
+
+def test_a_classifier_overrules_the_bits_for_its_flows_only() -> None:
+    queue = dual(classifier=FlowClasses({1: "classic", 2: "bare"}))
+    assert [queue.kind_of(packet(ECT1, flow=flow)) for flow in range(3)] == [LOW, CLASSIC, BARE]
+    assert queue.kind_of(packet(NOT_ECT)) == CLASSIC
+    with pytest.raises(ValueError, match=r"flow 3: class must be one of classic, l4s, bare, got 'low'"):
+        FlowClasses({3: "low"})
+
+
+def test_bare_packets_wait_in_l_without_marks_and_drops() -> None:
+    queue = dual(classifier=FlowClasses({0: "bare"}))
+    queue.probability = 1.0
+    for ecn in (ECT1, NOT_ECT, ECT0) * 100:
+        queue.offer(0, packet(ecn))
+    assert queue.low.count == 300
+    taken = [queue.take(14 * MS) for _ in range(300)]
+    assert [p.ecn for p in taken if p is not None] == [ECT1, NOT_ECT, ECT0] * 100
+    assert (queue.marked, queue.dropped) == (0, 0)
+
+
+@pytest.mark.parametrize("p", [0.2, 0.9])
+@pytest.mark.parametrize("options", [{}, {"drop_enqueue": True}, {"ecn_mask": "any_ect"}])
+def test_a_packet_that_is_not_ecn_capable_is_never_marked(p: float, options: dict[str, Any]) -> None:
+    queue = dual(**options)
+    queue.probability = p
+    for _ in range(500):
+        queue.offer(0, packet(NOT_ECT))
+    left = [queue.take(12 * MS) for _ in range(500)]
+    assert all(one.ecn == NOT_ECT for one in left if one is not None)
+    assert queue.dropped > 0
+
+
+# Scheduling -------------------------------------------------------------------------------------------------
+
+
+def shares(queue: DualPi2, low_sizes: Sequence[int], classic_sizes: Sequence[int]) -> float:
+    """Keep both backlogged; return L's share of the bytes."""
+    sent, turn = {True: 0, False: 0}, {True: 0, False: 0}
+
+    def fill(is_low: bool) -> None:
+        sizes = low_sizes if is_low else classic_sizes
+        queue.offer(0, packet(ECT1 if is_low else NOT_ECT, size=sizes[turn[is_low] % len(sizes)]))
+        turn[is_low] += 1
+
+    for _ in range(5):
+        fill(is_low=True)
+        fill(is_low=False)
+    for _ in range(60_000):
+        taken = queue.take(0)
+        assert taken is not None
+        is_low = taken.ecn == ECT1
+        sent[is_low] += taken.size
+        fill(is_low)
+    return sent[True] / (sent[True] + sent[False])
+
+
+SIZES = [((1500,), (1500,)), ((60,), (1500,)), ((1500,), (60,)), ((60, 1500, 700), (1500, 40, 9000))]
+
+
+@pytest.mark.parametrize(("low", "classic"), SIZES)
+@pytest.mark.parametrize(
+    ("options", "expected"),
     [
-        ({"profile": "windows"}, "profile must be one of linux, .*got 'windows'"),
-        ({"speed": 3}, "no setting 'speed'; known: limit, memlimit, target"),
-        ({"classic_protection": 100}, "classic_protection must be a percentage below 100, got 100"),
-        ({"scheduler": "lottery"}, "scheduler must be one of wrr, tsfifo, strict, got 'lottery'"),
-        ({"step_thresh": -1}, "step_thresh must be >= 0, got -1"),
-        ({"max_rtt": 0}, "max_rtt must be > 0, got 0"),
+        ({}, 0.9),
+        ({"classic_protection": 40.0}, 0.6),
+        ({"scheduler": "wrr"}, 0.9),
+        ({"profile": "rfc9332"}, 15 / 16),
+        ({"profile": "linux-early"}, 16 / 17),
     ],
 )
-def test_impossible_settings_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        queue(**options)
+def test_both_backlogged_the_bytes_are_shared_as_set(
+    options: dict[str, Any], expected: float, low: Sequence[int], classic: Sequence[int]
+) -> None:
+    assert shares(dual(**options), low, classic) == pytest.approx(expected, abs=0.005)
 
 
-def test_gains_follow_the_round_trip_times() -> None:
-    found = gains(100 * MS, 15 * MS)
-    assert found["tupdate"] == 15 * MS
-    assert found["alpha"] == pytest.approx(0.15)
-    assert found["beta"] == pytest.approx(3.0)
-    assert settings_of("linux", max_rtt=50 * MS).beta == pytest.approx(6.0)
+@pytest.mark.parametrize("scheduler", ["credit", "wrr", "tsfifo", "strict"])
+def test_what_one_queue_does_not_use_goes_to_the_other(scheduler: str) -> None:
+    for ecn in (ECT1, NOT_ECT):
+        queue = dual(scheduler=scheduler)
+        for _ in range(50):
+            queue.offer(0, packet(ecn))
+        assert all(queue.take(0) is not None for _ in range(50))
+        assert queue.credit <= 0, "a queue alone gathers no claim"
 
 
-def test_profiles_have_their_sources_values() -> None:
-    linux, rfc = PROFILES["linux"], PROFILES["rfc9332"]
-    assert (linux.limit, linux.target, linux.tupdate, linux.step_thresh) == (10_000, 15 * MS, 16 * MS, MS)
-    assert (linux.alpha, linux.beta, linux.classic_protection) == (41 / 256, 819 / 256, 10.0)
-    assert (rfc.step_thresh, rfc.ramp_range, rfc.dice) == (800_000, 400_000, "recur")
+def test_the_credit_starts_with_l_moves_only_in_contention_and_is_reset_when_empty() -> None:
+    queue = dual()
+    start = 1500 * (10 - 90)
+    assert queue.credit == start
+    queue.offer(0, packet(ECT1, size=1000))
+    queue.take(0)
+    assert queue.credit == start
+    queue.offer(0, packet(ECT1, size=1000))
+    queue.offer(0, packet(NOT_ECT))
+    queue.take(0)
+    assert queue.credit == start + 10 * 1000
+    queue.take(0)
+    assert queue.credit == start + 10 * 1000, "nobody waited"
+    assert queue.take(0) is None
+    assert queue.credit == start
 
 
-def test_limits_bound_both_queues_together() -> None:
-    held = queue(limit=3)
-    assert [held.offer(0, packet(ecn)) for ecn in (ECT1, NOT_ECT, ECT1, NOT_ECT)] == [True, True, True, False]
-    assert held.dropped_tail == 1
+def test_a_dropped_packet_earns_no_credit() -> None:
+    queue = dual(step_thresh=0)
+    queue.probability = 1.0
+    for _ in range(10):
+        queue.offer(0, packet(NOT_ECT))
+    for _ in range(4):
+        queue.offer(0, packet(ECT1))
+    before = queue.credit
+    taken = queue.take(0)  # every packet is dropped until less than two full ones are left behind it
+    assert taken is not None
+    assert taken.ecn == NOT_ECT
+    assert (queue.dropped, queue.credit) == (12, before)
+
+
+@pytest.mark.parametrize(("late", "first"), [(50 * MS, ECT1), (50 * MS + 1, NOT_ECT)])
+def test_the_time_shifted_fifo_lets_l_overtake_by_its_shift(late: int, first: int) -> None:
+    queue = dual(scheduler="tsfifo")
+    queue.offer(0, packet(NOT_ECT))
+    queue.offer(late, packet(ECT1))
+    taken = queue.take(late)
+    assert taken is not None
+    assert taken.ecn == first
+
+
+@pytest.mark.parametrize("scheduler", ["credit", "wrr", "tsfifo", "strict"])
+def test_looking_at_the_head_changes_nothing(scheduler: str) -> None:
+    stories = []
+    for curious in (False, True):
+        queue, story, calls = dual(scheduler=scheduler), [], Stream(3, "calls")
+        for pn in range(3000):
+            if calls.next_double() < 0.5:
+                ecn = ECT1 if calls.next_double() < 0.5 else NOT_ECT
+                queue.offer(pn, packet(ecn, size=100 + int(calls.next_double() * 1400), pn=pn))
+            else:
+                taken = queue.take(pn)
+                story.append(-1 if taken is None else taken.pn)
+            if curious:
+                queue.head_sojourn(pn)
+        stories.append(story)
+    assert stories[0] == stories[1]
+
+
+# Sojourn scaling, limits, counters --------------------------------------------------------------------------
+
+
+def test_the_scaled_sojourn_is_the_sojourn_times_backlog_now_over_backlog_then() -> None:
+    queue = dual(sojourn="scaled", step_thresh=MS)
+    for _ in range(4):
+        queue.offer(0, packet(ECT1))
+    marks = []
+    for now in (3 * MS, 3 * MS, 3 * MS, 3 * MS):
+        taken = queue.take(now)
+        assert taken is not None
+        marks.append(taken.ecn == CE)
+    # backlog then 1 to 4 packets, now 4 to 1: 12, 4.5, 2, 0.75 ms
+    assert marks == [True, True, True, False]
+
+
+def test_limits_count_both_queues() -> None:
+    queue = dual(limit=3, memlimit=100_000)
+    assert [queue.offer(0, packet(ecn)) for ecn in (ECT1, NOT_ECT, ECT1, ECT1, ECT0)] == [True] * 3 + [
+        False
+    ] * 2
+    assert (queue.tally_low.dropped_full, queue.tally_classic.dropped_full, queue.dropped_tail) == (1, 1, 2)
+    small = dual(memlimit=3000)
+    assert [small.offer(0, packet(ecn, size=1400)) for ecn in (ECT1, NOT_ECT, ECT1)] == [True, True, False]
+    assert dual(limit=10).limit_bytes == 10 * 2 * 1500, "memlimit follows limit unless given"
+
+
+def test_the_tallies_tell_sojourn_times_and_marks_of_each_queue() -> None:
+    queue = dual()
+    queue.offer(0, packet(ECT1))
+    queue.offer(0, packet(ECT1))
+    queue.offer(0, packet(NOT_ECT))
+    for now in (MS, 3 * MS, 9 * MS):
+        queue.take(now)
+    low, classic = queue.tally_low, queue.tally_classic
+    assert (low.offered, low.sent, low.waited_sum, low.waited_most, low.mean_wait()) == (
+        2,
+        2,
+        4 * MS,
+        3 * MS,
+        2e6,
+    )
+    assert (low.marked_step, classic.sent, classic.waited_sum, classic.dropped()) == (1, 1, 9 * MS, 0)
+
+
+def test_statistics_bear_the_names_of_tc() -> None:
+    queue = dual()
+    for ecn in (ECT1, ECT1, NOT_ECT):
+        queue.offer(0, packet(ecn))
+    found = queue.statistics(2 * MS)
+    assert found == {
+        "prob": 0.0, "delay_c": 2000, "delay_l": 2000, "packets_in_c": 1, "packets_in_l": 2, "maxq": 3,
+        "ecn_mark": 0, "step_marks": 0, "credit": -120_000.0, "memory_used": 4500,
+    }  # fmt: skip
+
+
+# Changes in operation ---------------------------------------------------------------------------------------
+
+
+def test_configure_keeps_packets_probability_and_credit() -> None:
+    queue = dual()
+    queue.probability = 0.2
+    for ecn in (ECT1, ECT1, NOT_ECT, NOT_ECT):
+        queue.offer(0, packet(ecn))
+    queue.take(0)
+    credit = queue.credit
+    queue.configure(MS, target=5 * MS, step_thresh=2 * MS)
+    assert (queue.count, queue.probability, queue.credit) == (3, 0.2, credit)
+    assert (queue.settings.target, queue.settings.alpha) == (5 * MS, 41 / 256)
+
+
+def test_configure_makes_the_updates_due_under_the_old_settings_first() -> None:
+    changed, kept = dual(), dual()
+    for queue in (changed, kept):
+        queue.offer(0, packet(NOT_ECT))
+    kept.catch_up(80 * MS)
+    changed.configure(80 * MS, alpha=50.0)
+    assert changed.probability == kept.probability
+    changed.catch_up(96 * MS)
+    kept.catch_up(96 * MS)
+    assert changed.probability > kept.probability
+
+
+def test_an_impossible_change_changes_nothing() -> None:
+    queue = dual()
+    before = queue.settings
+    for change in ({"target": 0}, {"targit": 1}, {"scheduler": "lifo"}, {"classic_protection": 101}):
+        with pytest.raises(ValueError, match="DualPI2"):
+            queue.configure(5, **change)
+    assert queue.settings is before
+
+
+def test_switching_to_notes_in_operation_serves_the_packets_that_have_none() -> None:
+    queue = dual()
+    for pn in range(5):
+        queue.offer(0, packet(ECT1, pn=pn))
+    queue.configure(0, min_qlen_step=2)
+    queue.offer(0, packet(ECT1, pn=5))
+    queue.configure(0, sojourn="scaled")
+    queue.take(0)
+    queue.configure(0, sojourn="plain", min_qlen_step=0)
+    queue.configure(0, min_qlen_step=9)
+    queue.offer(0, packet(ECT1, pn=6))
+    taken = [queue.take(2 * MS) for _ in range(6)]
+    assert [one.pn for one in taken if one is not None] == [1, 2, 3, 4, 5, 6]
+    assert queue.marked_step == 5, "only the last met fewer than nine"
+
+
+def test_a_discipline_of_ones_own_is_used() -> None:
+    from lanecast.l4s.discipline import Discipline  # noqa: PLC0415 - here to show the whole way
+
+    class ClassicFirst(Discipline):
+        def pick(self, low: Any, classic: Any) -> int:
+            if classic.head is not None:
+                return CLASSIC
+            return -1 if low.head is None else LOW
+
+    queue = dual(scheduler=ClassicFirst())
+    for ecn in (ECT1, NOT_ECT):
+        queue.offer(0, packet(ecn))
+    taken = [queue.take(0), queue.take(0)]
+    assert [one.ecn for one in taken if one is not None] == [NOT_ECT, ECT1]
+
+
+# PI2 --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.1, 0.4])
+def test_pi2_marks_scalable_packets_with_k_p_and_drops_classic_ones_with_p_squared(p: float) -> None:
+    queue, count = Pi2(Stream(2, "pi2")), 40_000
+    queue.probability = p
+    for pn in range(2 * count):
+        queue.offer(0, packet(ECT1 if pn % 2 else NOT_ECT))
+        if queue.count > 10:
+            queue.take(0)
+    low, classic = queue.tally_low, queue.tally_classic
+    assert low.marked_coupled / low.sent == pytest.approx(2 * p, abs=5 * math.sqrt(2 * p / count))
+    dropped = classic.dropped_early / (classic.sent + classic.dropped_early)
+    assert dropped == pytest.approx(p * p, abs=5 * p / math.sqrt(count))
+
+
+def test_pi2_takes_only_settings_of_one_queue() -> None:
+    with pytest.raises(ValueError, match=r"PI2 has no setting 'step_thresh'; known: limit, memlimit, target"):
+        Pi2(Stream(1, "pi2"), step_thresh=MS)
+    queue = Pi2(Stream(1, "pi2"), limit_packets=9, max_rtt=60 * MS)
+    assert (queue.limit_packets, queue.settings.target) == (9, 10 * MS)
+    queue.configure(0, target=4 * MS)
+    assert queue.settings.target == 4 * MS

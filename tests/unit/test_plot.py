@@ -138,7 +138,7 @@ def test_rates_of_a_network_add_up_to_what_was_carried(network: Path) -> None:
 
 @pytest.mark.parametrize(("labels", "columns"), [(3, 3), (6, 6), (7, 4), (15, 5)])
 def test_legends_are_cut_into_even_lines(labels: int, columns: int) -> None:
-    figure, axes = figures._figure()
+    figure, axes = figures.panels()
     for place in range(labels):
         axes[0, 0].plot([0, 1], label=str(place), **figures.style(place))
     figures._legend_below(figure, axes[0, 0])
@@ -146,7 +146,9 @@ def test_legends_are_cut_into_even_lines(labels: int, columns: int) -> None:
 
 
 def test_every_listed_figure_has_a_drawer() -> None:
-    assert set(FIGURES) == set(figures.FIGURES)
+    drawers, reports = plot._figures()
+    assert set(FIGURES) == set(drawers)
+    assert set(reports) == {"bars", "lines", "heatmap"}
     assert set(FIGURES) >= plot.OF_FILES
 
 

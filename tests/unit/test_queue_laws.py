@@ -44,8 +44,19 @@ def test_drophead_keeps_the_newest_and_refuses_only_what_never_fits() -> None:
     for pn in range(4):
         assert queue.offer(0, packet(pn))
     assert not queue.offer(0, packet(9, size=3001))
-    assert queue.count == 0
-    assert (queue.dropped_head, queue.dropped_tail) == (4, 1)
+    assert queue.count == 2, "a packet that never fits costs no other"
+    assert (queue.dropped_head, queue.dropped_tail) == (2, 1)
+    assert queue.offer(0, packet(10, size=3000))
+    assert (queue.count, queue.dropped_head) == (1, 4)
+
+
+def test_drophead_flushes_what_is_late_for_a_packet_that_fits() -> None:
+    queue = DropHead(limit_bytes=3000, limit_time=MS)
+    queue.offer(0, packet(0))
+    assert not queue.offer(2 * MS, packet(1, size=3001))
+    assert queue.count == 1
+    assert queue.offer(2 * MS, packet(2))
+    assert (queue.count, queue.dropped_head) == (1, 1)
 
 
 def test_marking_never_touches_packets_that_are_not_ecn_capable() -> None:
@@ -185,6 +196,14 @@ def test_the_registry_names_what_it_knows() -> None:
         ("pie", {"mark_limit": 2.0}),
         ("red", {"min_packets": 9.0, "max_packets": 3.0}),
         ("fq_codel", {"queues": 0}),
+        ("step", {"step_packets": 0}),
+        ("step", {"step_thresh": -1}),
+        ("pi2", {"scheduler": "strict"}),
+        ("pi2", {"alpha": 0}),
+        ("dualpi2", {"profile": "windows"}),
+        ("dualpi2", {"limit_packets": -1}),
+        ("dualpi2", {"classic_protection": 0, "scheduler": "wrr"}),
+        ("dualpi2", {"typical_rtt_ms": 50, "max_rtt_ms": 40}),
     ],
 )
 def test_impossible_options_are_refused(kind: str, options: dict[str, float]) -> None:
@@ -195,9 +214,12 @@ def test_impossible_options_are_refused(kind: str, options: dict[str, float]) ->
 SCENARIO = """
 from hashlib import sha256
 from lanecast.l4s.check import Life
+from lanecast.l4s.dualpi2_profiles import PROFILES
 from lanecast.l4s.registry import QUEUES, make_queue
 from lanecast.transport.rng import Stream
-stories = {kind: Life(make_queue(kind, stream=Stream(3, kind)), load).play() for kind in QUEUES for load in (0.5, 0.7)}
+kinds = [{"kind": kind} for kind in QUEUES]
+kinds += [{"kind": "dualpi2", "profile": name, "sojourn": "scaled"} for name in PROFILES]
+stories = [Life(make_queue(kind, stream=Stream(3, "x")), load).play() for kind in kinds for load in (0.5, 0.7)]
 print(sha256(repr(stories).encode()).hexdigest())
 """
 

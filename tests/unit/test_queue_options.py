@@ -77,13 +77,14 @@ def test_every_listed_option_is_one_of_the_constructor(kind: str) -> None:
         "ce_threshold": MS, "mtu": 1500, "update": MS, "alpha_hz": 1.0, "beta_hz": 1.0, "max_burst": MS,
         "mark_limit": 0.5, "derandomise": True, "weight": 0.5, "min_packets": 1.0, "max_packets": 2.0,
         "max_probability": 0.5, "gentle": False, "packet_time": MS, "queues": 3, "quantum": 300, "drop_batch": 2,
-        "key": 5, "profile": "rfc9332", "max_rtt": 90 * MS, "typical_rtt": 9 * MS, "limit": 9, "memlimit": 9000,
-        "tupdate": MS, "alpha": 0.1, "beta": 1.0, "coupling_factor": 1.5, "step_thresh": MS, "step_packets": 1,
-        "min_qlen_step": 1, "ramp_range": MS, "ramp_least": 1, "classic_protection": 5, "scheduler": "strict",
-        "tshift": MS, "drop_on_overload": False, "drop_enqueue": True, "least_backlog": 0, "ecn_mask": "any_ect",
-        "dice": "random", "pi_input": "both", "packets": 3,
+        "key": 5, "ce_threshold_ect1": True, "step_packets": 9, "step_thresh": MS, "drop_not_ect": True,
+        "profile": "rfc9332", "classifier": None, "limit": 10, "memlimit": 9000, "tupdate": MS, "alpha": 1.0,
+        "beta": 1.0, "coupling_factor": 2.0, "min_qlen_step": 1, "ramp_range": MS, "ramp_least": 1,
+        "classic_protection": 20.0,
+        "scheduler": "wrr", "tshift": MS, "drop_on_overload": False, "drop_enqueue": True, "least_backlog": 0,
+        "ecn_mask": "any_ect", "dice": "recur", "sojourn": "scaled", "pi_input": "classic", "max_rtt": 90 * MS,
+        "typical_rtt": 9 * MS, "link_bps": 10_000_000,
     }  # fmt: skip
-    default["sojourn"] = MS if kind == "step" else "scaled"
     assert isinstance(
         make_queue(kind, stream=stream(), **{name: default[name] for name in OPTIONS[kind]}), Queue
     )

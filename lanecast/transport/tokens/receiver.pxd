@@ -38,7 +38,9 @@ cdef class TokenReceiver(Stage):
     cdef long long _quiet_due
     cdef long long _quiet_posted
     cdef long long _arrival_gap
+    cdef long long _raised_at
     cdef readonly long long last_arrival
+    cdef _learn(self, long long now)
     cdef _listen(self, long long now)
     cdef _beat(self, long long now)
     cpdef TokenReceiver follow(self, TokenScheme scheme)

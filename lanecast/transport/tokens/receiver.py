@@ -25,6 +25,7 @@ DELAY_UNIT = 8_000  # ns: the unit of the ack delay field (RFC 9000 18.2, expone
 DELAY_LIMIT = 65_535 * DELAY_UNIT  # what its u16 holds
 FIRST_GAP = 20_000_000  # assumption: spacing of arrivals before any is known, ns
 BEATS_PER_QUIET = 16  # assumption: heartbeats slow down to a sixteenth of the quiet time
+BEAT_SLACK = 5_000_000  # assumption: jitter of arrivals that is no silence, ns
 LAST_BEAT = 3_000_000_000  # assumption: after 3 s without arrivals the receiver falls silent, ns
 _NEVER = NEVER
 _LAST_BEAT = LAST_BEAT
@@ -74,6 +75,7 @@ class TokenReceiver(Stage):
         self._quiet_due = _NEVER
         self._quiet_posted = _NEVER
         self._arrival_gap = FIRST_GAP
+        self._raised_at = -1
         self.last_arrival = 0
 
     def follow(self, scheme: TokenScheme) -> TokenReceiver:
@@ -90,8 +92,7 @@ class TokenReceiver(Stage):
         if packet.kind != _DATA:
             self.undecodable += 1
             return
-        if self.heartbeat > 0:
-            self._listen(now)
+        before: cython.longlong = self.top
         self._count(now, packet)
         payload: Any = packet.payload
         if isinstance(payload, tuple):
@@ -100,6 +101,10 @@ class TokenReceiver(Stage):
             self._take(now, payload.runs)
             self._decode(now, payload)
         self._render(now)
+        if self.heartbeat > 0:
+            if self.top > before:
+                self._learn(now)
+            self._listen(now)
         in_order: cython.bint = packet.pn == self.largest and self.cumulative == self.top
         self._unacked += 1
         if self._unacked >= self.ack_every or not in_order:
@@ -117,12 +122,16 @@ class TokenReceiver(Stage):
                 self._acknowledge(now, 0)
             self._ack_due = _NEVER
 
+    def _learn(self, now: Ns) -> None:
+        """Learn the spacing of packets that bring something new."""
+        if self._raised_at >= 0:
+            self._arrival_gap += (now - self._raised_at - self._arrival_gap) // 8
+        self._raised_at = now
+
     def _listen(self, now: Ns) -> None:
-        """Learn the spacing of arrivals, and start waiting for the next one."""
-        if self.received > 0:
-            self._arrival_gap += (now - self.last_arrival - self._arrival_gap) // 8
+        """Start waiting for the next packet."""
         self.last_arrival = now
-        self._quiet_due = now + self._arrival_gap + self._arrival_gap // 4 + self.heartbeat
+        self._quiet_due = now + self._arrival_gap + self.heartbeat + BEAT_SLACK
         if self._quiet_posted == _NEVER:
             self._quiet_posted = self._quiet_due
             self.calendar.at(self._quiet_due, self)
