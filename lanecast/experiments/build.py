@@ -96,7 +96,7 @@ def synthetic_trace(name: str, index: int) -> Trace:
 def link_of(
     simulation: Simulation, queue: Queue, trace: Trace, name: str, *, overhead_bytes: int = 0
 ) -> Link | OpportunityLink:
-    """Return a link that follows a trace's capacity; `overhead_bytes` are added to a packet's at each opportunity."""
+    """Return a link that follows a trace's capacity; `overhead_bytes` are sent with every packet."""
     capacity = trace.required_capacity()
     if isinstance(capacity, Opportunities):
         return OpportunityLink(
@@ -109,7 +109,7 @@ def link_of(
             name=name,
         )
     law = RateCapacity(capacity.starts.tolist(), capacity.rates.tolist(), capacity.end, after=trace.end)
-    return Link(simulation.calendar, queue, law, name=name)
+    return Link(simulation.calendar, queue, law, name=name, overhead=overhead_bytes)
 
 
 def loss_processes(

@@ -1,8 +1,7 @@
-"""Long flows and cross traffic over a row of links, from a point; and what is measured of them.
+"""Long flows and cross traffic over a row of links, from a point; `network_run.py` runs and measures them.
 
 Each hop is: impairments, link (with its queue), delay. One hop is a dumbbell, several with flows over parts of the
-row are a parking lot. ACKs come back unqueued after the flow's return delay. Goodput, sojourn times and utilisation
-are taken between `warmup_s` and `duration_s`.
+row are a parking lot. ACKs come back unqueued after the flow's return delay.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from lanecast.errors import RunFailed
 from lanecast.experiments.claims import Claim, ClaimOptions
 from lanecast.experiments.config import NetworkPlan
 from lanecast.experiments.l4s_cells import FOLDER, read_cells
-from lanecast.experiments.l4s_judges import VALIDATION, Entry, Judge, Rows, against, own, traced
+from lanecast.experiments.l4s_judges import VALIDATION, VARIANTS, Entry, Judge, Rows, against, own, traced
 from lanecast.experiments.l4s_laws import laws
 from lanecast.experiments.l4s_scenarios import scenarios
 from lanecast.experiments.points import expand_range, load_plan
@@ -56,7 +56,7 @@ class Ran:
         rows: Rows = {}
         for name, first in self.seeds[0].items():
             columns = [column for column, value in first.items() if isinstance(value, int | float)]
-            table = np.array([[rows[name].get(column, np.nan) for column in columns] for rows in self.seeds])
+            table = np.array([[seed[name].get(column, np.nan) for column in columns] for seed in self.seeds])
             rows[name] = dict(zip(columns, (shares @ table).tolist(), strict=True))
         return rows
 
@@ -80,13 +80,17 @@ def l4s(options: ClaimOptions) -> list[Claim]:
 
 
 def _traced() -> list[NetworkPlan]:
-    """Return the first seed's points of the shipped plan, each with a name."""
+    """Return the first seed's points of the shipped plan, each with a name; dual queues in every variant."""
     sweep = load_plan("l4s-traces", settings=["run.seed=1"])
-    return [
-        msgspec.structs.replace(point, cell=f"{point.link.channel} {point.queue.kind}")
-        for point in sweep.points()
-        if isinstance(point, NetworkPlan) and point.link is not None
-    ]
+    found = []
+    for point in sweep.points():
+        assert isinstance(point, NetworkPlan), "the plan is one of kind network"
+        assert point.link is not None, "with one link"
+        variants = VARIANTS if point.queue.kind == "dualpi2" else {point.queue.kind: {}}
+        for name, options in variants.items():
+            queue = msgspec.structs.replace(point.queue, options=options)
+            found.append(msgspec.structs.replace(point, cell=f"{point.link.channel} {name}", queue=queue))
+    return found
 
 
 def _claim(text: str, anchor: str, goal: Goal, estimate: Estimate, seconds: float, command: str) -> Claim:

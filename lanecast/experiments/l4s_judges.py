@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,11 @@ BURSTS = "heistp/l4s-tests, bursty link"
 OURS = "goal of this project"
 TARGET_MS, TARGET_ERROR_MS = 15.0, 2.0
 QUEUES = ("fq_codel", "pie", "droptail")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "dualpi2": {},
+    "dualpi2-rfc9332": {"profile": "rfc9332"},
+    "dualpi2-step5": {"step_thresh_ms": 5, "min_qlen_step": 2},  # for links that deliver in bursts, or slowly
+}
 VALIDATION: tuple[str, str, Goal] = (
     "the same cells beside a kernel with dualpi2 and Prague agree",
     "needs Linux 6.17 or L4STeam's kernel",
@@ -105,15 +110,21 @@ def own() -> list[Entry]:
 
 
 def traced() -> list[Entry]:
-    """Return what links of varying capacity show: L4S against each sibling queue, over the classes of links."""
+    """Return what links of varying capacity show: each variant of the dual queue against its siblings, over classes."""
     found: list[Entry] = []
-    for queue in QUEUES:
-        found += [
-            (f"varying links: Prague's p99 queueing delay, DualPI2 over {queue}, geometric mean of classes",
-             OURS, Goal("<=", 1.0, 1.0), _over_classes(queue, "flow0_delay_p99_ms")),
-            (f"varying links: use of the link, DualPI2 over {queue}, geometric mean of classes",
-             OURS, Goal(">=", 0.95, 0.0), _over_classes(queue, "goodput_mbps")),
-        ]  # fmt: skip
+    for variant in VARIANTS:
+        queues = QUEUES if variant == "dualpi2" else QUEUES[:1]
+        for queue in queues:
+            found += [
+                (f"varying links: Prague's p99 queueing delay, {variant} over {queue}, geometric mean of classes",
+                 OURS, Goal("<=", 1.0, 1.0), _over_classes(variant, queue, "flow0_delay_p99_ms")),
+                (f"varying links: use of the link, {variant} over {queue}, geometric mean of classes",
+                 OURS, Goal(">=", 0.95, 0.0), _over_classes(variant, queue, "goodput_mbps")),
+            ]  # fmt: skip
+        found.append(
+            (f"varying links: Prague's share of the goodput beside Cubic, {variant}, least of classes", OURS,
+             at_least(0.40), _least_share(variant))
+        )  # fmt: skip
     return found
 
 
@@ -166,13 +177,26 @@ def _worst(prefix: str, column: str) -> Judge:
     return lambda rows: max(row[column] for name, row in rows.items() if name.startswith(prefix))
 
 
-def _over_classes(queue: str, column: str) -> Judge:
+def _over_classes(variant: str, queue: str, column: str) -> Judge:
     def judge(rows: Rows) -> float:
-        links = [name.removesuffix(" dualpi2") for name in rows if name.endswith(" dualpi2")]
-        ratios = [rows[f"{link} dualpi2"][column] / rows[f"{link} {queue}"][column] for link in links]
+        ratios = [
+            rows[f"{link} {variant}"][column] / rows[f"{link} {queue}"][column] for link in _links(rows)
+        ]
         return float(np.exp(np.mean(np.log(ratios))))
 
     return judge
+
+
+def _least_share(variant: str) -> Judge:
+    def judge(rows: Rows) -> float:
+        shares = [_ratio(rows[f"{link} {variant}"]) for link in _links(rows)]
+        return min(ratio / (1 + ratio) for ratio in shares)
+
+    return judge
+
+
+def _links(rows: Rows) -> list[str]:
+    return [name.removesuffix(" dualpi2") for name in rows if name.endswith(" dualpi2")]
 
 
 def _arrived(rows: Rows, label: str, load: float) -> float:

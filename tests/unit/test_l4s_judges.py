@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import defaultdict
 from typing import Any
 
-import numpy as np
 import pytest
 
-from lanecast.experiments.claims_l4s import Ran
+from lanecast.experiments.build_network import build_network
+from lanecast.experiments.claims_l4s import Ran, _absent, _traced
 from lanecast.experiments.config import Flow, Link, NetworkPlan, Run
 from lanecast.experiments.l4s_cells import Cell
 from lanecast.experiments.l4s_judges import (
+    QUEUES,
+    VALIDATION,
+    VARIANTS,
     against,
     agreements,
     errors,
@@ -20,6 +25,7 @@ from lanecast.experiments.l4s_judges import (
     share_errors,
     traced,
 )
+from lanecast.experiments.l4s_scenarios import scenarios
 
 
 def cell(table: str, name: str, *, rate: float = 100, **expected: float) -> Cell:
@@ -90,17 +96,51 @@ def test_the_mean_over_seeds_is_judged_and_the_interval_covers_it() -> None:
 
 def test_links_are_compared_class_by_class() -> None:
     rows = {
-        f"{link} {queue}": {"flow0_delay_p99_ms": value, "goodput_mbps": 1.0}
-        for link, queue, value in (
-            ("lte", "dualpi2", 1.0), ("lte", "pie", 4.0), ("lte", "fq_codel", 1.0), ("lte", "droptail", 1.0),
-            ("wifi", "dualpi2", 1.0), ("wifi", "pie", 1.0), ("wifi", "fq_codel", 1.0), ("wifi", "droptail", 1.0),
+        f"{link} {queue}": {"flow0_delay_p99_ms": delay, "goodput_mbps": 1.0, "flow0_mbps": prague, "flow1_mbps": 1.0}
+        for link, prague in (("lte", 1.0), ("wifi", 0.25))
+        for queue, delay in (
+            ("dualpi2", 1.0), ("dualpi2-rfc9332", 2.0), ("dualpi2-step5", 5.0), ("fq_codel", 4.0), ("pie", 4.0),
+            ("droptail", 16.0),
         )
     }  # fmt: skip
+    rows["wifi fq_codel"]["flow0_delay_p99_ms"] = 1.0
     found = {text: judge(rows) for text, _, _, judge in traced()}
-    pie = next(value for text, value in found.items() if "delay, DualPI2 over pie" in text)
-    assert pie == pytest.approx(0.5)
-    assert np.isfinite(list(found.values())).all()
+
+    def named(*words: str) -> float:
+        return next(value for text, value in found.items() if all(word in text for word in words))
+
+    assert named("delay, dualpi2 over fq_codel") == pytest.approx(0.5)
+    assert named("delay, dualpi2 over droptail") == pytest.approx(1 / 16)
+    assert named("delay, dualpi2-step5 over fq_codel") == pytest.approx(2.5)
+    assert named("share of the goodput beside Cubic, dualpi2, ") == pytest.approx(0.2)
 
 
 def test_every_own_claim_names_its_source() -> None:
     assert all(text and anchor for text, anchor, _, _ in own())
+
+
+def test_every_class_meets_every_queue_and_every_variant_of_the_dual_queue() -> None:
+    plans = _traced()
+    names = [plan.cell for plan in plans]
+    assert len(set(names)) == len(names) == 5 * (len(VARIANTS) + len(QUEUES))
+    step = next(plan for plan in plans if plan.cell == "wifi dualpi2-step5")
+    assert (step.queue.kind, step.queue.options["step_thresh_ms"]) == ("dualpi2", 5)
+
+
+def test_scenarios_have_names_of_their_own_and_can_be_built() -> None:
+    plans = scenarios()
+    assert len({plan.cell for plan in plans}) == len(plans)
+    for plan in plans:
+        assert build_network(plan).flows
+
+
+def test_own_claims_ask_for_rows_that_the_scenarios_give() -> None:
+    row: Any = defaultdict(lambda: 0.5)
+    rows = {plan.cell: row for plan in scenarios()}
+    assert all(math.isfinite(judge(rows)) for _, _, _, judge in own())
+
+
+def test_what_is_not_run_is_said() -> None:
+    claim = _absent("text", "anchor", VALIDATION[2], command="lanecast reproduce l4s")
+    assert claim.status == "not attempted"
+    assert json.loads(claim.as_json())["ours"] is None
