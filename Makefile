@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 CORE   := $(shell find lanecast -name '*.pxd') $(patsubst %.pxd,%.py,$(filter-out %/__init__.pxd,$(shell find lanecast -name '*.pxd')))
 DEMO   ?= results/demo
-DATA   ?= ../shared/data/traces
+DATA   ?= ../shared/data
 
 .PHONY: demo test test-fast check format build golden reproduce bench clean
 
@@ -40,6 +40,7 @@ golden: $(VENV)/.dev  ## make the golden tables again; read the diff
 
 reproduce: $(VENV)/.user  ## the claims of docs/REPRODUCE.md on the real traces
 	$(BIN)/lanecast reproduce eloquent --data $(DATA)
+	$(BIN)/lanecast reproduce l4s --data $(DATA)
 
 bench: $(VENV)/.user
 	$(BIN)/lanecast bench engine
