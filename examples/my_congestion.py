@@ -1,7 +1,7 @@
 """A congestion controller of one's own: halve on loss, one packet a round trip otherwise, never over 80 packets.
 
 Try it:  lanecast check my_congestion:Careful
-         lanecast run dumbbell --set 'flow.0.congestion="my_congestion:Careful"' --out results/mine
+         lanecast run dumbbell --cc my_congestion:Careful --out results/mine
 """
 
 from __future__ import annotations

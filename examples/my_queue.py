@@ -1,7 +1,7 @@
 """A queue of one's own: mark every ECN-capable packet that waited over 1 ms, drop arrivals at 50 packets.
 
 Try it:  lanecast check my_queue:StepQueue
-         lanecast run dumbbell --set 'queue.kind="my_queue:StepQueue"' --out results/mine
+         lanecast run dumbbell --queue my_queue:StepQueue --out results/mine
 """
 
 from __future__ import annotations

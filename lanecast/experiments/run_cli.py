@@ -19,10 +19,11 @@ examples:
   lanecast run demo --out results/demo
   lanecast run eloquent --data ../shared/data --jobs 2
   lanecast run my.toml --seed 1..10 --set path.rtt_ms=50
+  lanecast run l4s --cc my_congestion:MyControl --queue my_queue:StepQueue
   lanecast run my.toml --backend dask --address tcp://10.0.0.1:8786
 
 A second start with the same --out runs only what is missing. PLAN is a file or the name of one that ships:
-demo, eloquent, do-no-harm, dumbbell, parking-lot.
+demo, eloquent, do-no-harm, dumbbell, parking-lot, l4s, l4s-traces.
 """
 DEFAULT_OUT = "results"
 
@@ -47,6 +48,10 @@ def add_parser(verbs: Any) -> None:
         dest="settings",
         help="override a field of the plan",
     )
+    parser.add_argument(
+        "--cc", metavar="NAME", help="congestion control of the first [[flow]], or module:Class"
+    )
+    parser.add_argument("--queue", metavar="NAME", help="queue of the link, or module:Class")
     parser.add_argument(
         "--resume", action="store_true", help="insist on finished runs to take up (exit 2 if none)"
     )
@@ -76,6 +81,9 @@ def run(options: argparse.Namespace) -> int:
     settings = list(options.settings)
     if options.seed is not None:
         settings.append(f"run.seed={options.seed}")
+    for value, field in ((options.cc, "flow.0.congestion"), (options.queue, "queue.kind")):
+        if value is not None:
+            settings.append(f"{field}={value}")
     sweep = load_plan(options.plan, settings=settings)
     for point in sweep.samples():  # what cannot be wired is said now, not as thousands of failed runs
         build(point, options.data)

@@ -37,6 +37,24 @@ def test_the_plug_ins_run_from_a_plan(words: tuple[str, ...], tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
 
 
+def test_short_options_put_plug_ins_into_a_plan(tmp_path: Path) -> None:
+    chosen = ("--cc", "my_congestion:Careful", "--queue", "my_queue:StepQueue")
+    short = (
+        "--set",
+        "run.duration_s=0.3",
+        "--set",
+        "run.warmup_s=0.1",
+        "--set",
+        "link.rate_mbps=20",
+        "--seed",
+        "1",
+    )
+    where = ("--out", str(tmp_path), "--backend", "sequential", "--json")
+    done = run("-m", "lanecast", "run", "l4s", *chosen, *short, *where)
+    assert done.returncode == 0, done.stderr
+    assert "my_queue:StepQueue" in (tmp_path / "sweep.json").read_text()
+
+
 def test_a_path_driven_by_hand_is_exact() -> None:
     done = run("path_by_hand.py")
     assert done.stdout.splitlines() == [f"packet {pn} came out at {11 + pn}.000 ms" for pn in range(3)]

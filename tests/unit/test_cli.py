@@ -20,7 +20,8 @@ from lanecast.experiments.cli import main, make_parser
 VERBS: dict[str, list[str]] = {
     "": ["--debug", "--help", "--version"],
     "run": [
-        "--address", "--backend", "--data", "--fresh", "--help", "--jobs", "--json", "--out", "--resume", "--seed",
+        "--address", "--backend", "--cc", "--data", "--fresh", "--help", "--jobs", "--json", "--out", "--queue",
+        "--resume", "--seed",
         "--set", "PLAN",
     ],
     "table": ["--help", "--json", "--markdown", "--where", "NAME", "RESULTS"],
