@@ -11,6 +11,7 @@ What the origins do not say is fixed once for all cells: see the constants.
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -44,22 +45,18 @@ CUBIC_ECN: Literal["not-ect", "ect0"] = "not-ect"  # what the L4STeam logs say o
 UDP_FRAME = 1380  # bytes on the wire: packets a second of the origin's UDP flows at their rate
 
 # Linux of 2020: step 1 ms, target 15 ms, 10 % for the classic queue, as today.
-QUEUES: dict[str, QueueChoice] = {
-    "dualpi2": QueueChoice("dualpi2", options={"profile": "linux-2020"}),
-    "fq_codel_tst": QueueChoice("codel", limit_packets=10240, options={"ecn": True}),
+DUAL = QueueChoice("dualpi2", options={"profile": "linux-2020"})
+ONE_CODEL = QueueChoice("codel", limit_packets=10240, options={"ecn": True})
+NAMED = {
+    "dualpi2": DUAL,
+    "fq_codel_tst": ONE_CODEL,
     "fq_codel": QueueChoice("fq_codel"),
-    "fq_codel(1q)": QueueChoice("codel", limit_packets=10240, options={"ecn": True}),
-    "fq_codel(1q,1ms/20ms)": QueueChoice(
-        "codel", limit_packets=10240, options={"ecn": True, "target_ms": 1, "interval_ms": 20}
-    ),
-    "pfifo(1000)": QueueChoice("droptail", limit_packets=1000),
-    "pfifo(200)": QueueChoice("droptail", limit_packets=200),
+    "fq_codel(1q)": ONE_CODEL,
     "pie": QueueChoice("pie", limit_packets=1000, options={"ecn": True}),
-    "pie(100p/5ms)": QueueChoice("pie", limit_packets=100, options={"ecn": True, "target_ms": 5}),
-    "red(150000b)": QueueChoice("red", options={"ecn": True, "min_packets": 5, "max_packets": 15}),
 }
+PARAMETRISED = re.compile(r"(fq_codel\(1q,|pfifo\(|pie\(|red\()(\d+)(?:ms|p|b)?(?:/(\d+)ms)?\)")
+RED_AVERAGE = 1000  # bytes; tc-red(8): avpkt
 LAWS = {"cubic": "linux_cubic"}
-RTT_MODES = {"none": "none", "rate": "rate", "additive": "additive"}
 
 
 @dataclass(slots=True)
@@ -90,6 +87,30 @@ def read_cells(data: str) -> list[Cell]:
         *_pairs("unsafe", _table(folder / "fairness_rfc3168.csv"), length_s=40),
         *overload,
     ]
+
+
+def queue_named(name: str) -> QueueChoice | None:
+    """Return the queue that a table names, None for one that we do not have."""
+    if name in NAMED:
+        return NAMED[name]
+    match = PARAMETRISED.fullmatch(name)
+    if match is None:
+        return None
+    kind, first, second = match[1], int(match[2]), int(match[3] or 0)
+    if kind == "pfifo(":
+        return QueueChoice("droptail", limit_packets=first)
+    if kind == "pie(":
+        return QueueChoice("pie", limit_packets=first, options={"ecn": True, "target_ms": second})
+    if kind == "red(":
+        # assumption: the origin gave a limit alone; tc-red(8) then takes a quarter of it, and a third of that
+        most = first / 4 / RED_AVERAGE
+        return QueueChoice(
+            "red",
+            limit_kbytes=first / 1000,
+            options={"ecn": True, "min_packets": most / 3, "max_packets": most},
+        )
+    options = {"ecn": True, "target_ms": first, "interval_ms": second}
+    return QueueChoice("codel", limit_packets=10240, options=options)
 
 
 def _table(path: Path) -> Rows:
@@ -131,7 +152,7 @@ def _flow(cc: str, rtt_ms: float, *, scaling: str = "", ecn: str = "", start_s: 
         label = "ect1"  # its delays in the origin's log are those of the L queue
     if scaling and law == "prague":
         mode, _, target = scaling.partition(", target ")
-        options["rtt_scaling"] = RTT_MODES[mode]
+        options["rtt_scaling"] = mode
         if target:
             options["rtt_target_ms"] = float(target.removesuffix(" ms"))
     return Flow(
@@ -157,7 +178,7 @@ def _grid(rows: Rows) -> Iterator[Cell]:
         first = own[0]
         flows = [_flow(row["cc"], float(row["base_rtt_ms"]), ecn=row["ecn"]) for row in own]
         rate = float(first["rate_mbps"])
-        plan = _plan(name, QUEUES[first["aqm"]], rate, flows, duration_s=40, warmup_s=20)
+        plan = _plan(name, NAMED[first["aqm"]], rate, flows, duration_s=40, warmup_s=20)
         cell = Cell("grid", name, plan)
         for place, row in enumerate(own):
             cell.expected[f"flow{place}_mbps"] = float(row["goodput_mbps"])
@@ -170,22 +191,21 @@ def _rtt_sweep(rows: Rows) -> Iterator[Cell]:
     for row in rows:
         name = f"{row['test']} {row['rtt1_ms']}/{row['rtt2_ms']} ms"
         flows = [_flow(row[f"cc{k}"], float(row[f"rtt{k}_ms"]), scaling=row[f"scaling{k}"]) for k in (1, 2)]
-        plan = _plan(name, QUEUES["dualpi2"], 100, flows, duration_s=98, warmup_s=40)
+        plan = _plan(name, DUAL, 100, flows, duration_s=98, warmup_s=40)
         yield Cell("rtt", name, plan, _goodputs(row))
 
 
 def _pairs(table: str, rows: Rows, *, length_s: float) -> Iterator[Cell]:
     """Two flows, of which the last `length_s` seconds count; queues that we do not have are left out."""
     for row in rows:
-        if row["qdisc"] not in QUEUES:
+        queue = queue_named(row["qdisc"])
+        if queue is None:
             continue
         names = [f"{row[f'cc{k}']}@{row[f'rtt{k}_ms']}" for k in (1, 2)]
         name = f"{table} {row['qdisc']} {row['rate_mbps']} {' '.join(names)}"
         flows = [_flow(row[f"cc{k}"], float(row[f"rtt{k}_ms"]), scaling="none") for k in (1, 2)]
         duration = BEFORE_S + length_s
-        plan = _plan(
-            name, QUEUES[row["qdisc"]], float(row["rate_mbps"]), flows, duration_s=duration, warmup_s=BEFORE_S
-        )
+        plan = _plan(name, queue, float(row["rate_mbps"]), flows, duration_s=duration, warmup_s=BEFORE_S)
         yield Cell(table, name, plan, _goodputs(row))
 
 

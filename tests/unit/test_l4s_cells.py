@@ -8,7 +8,7 @@ import pytest
 
 from lanecast.errors import UsageError
 from lanecast.experiments.build_network import build_network
-from lanecast.experiments.l4s_cells import FOLDER, HOST_MS, Cell, read_cells
+from lanecast.experiments.l4s_cells import FOLDER, HOST_MS, Cell, queue_named, read_cells
 
 TABLES = {
     "iperf_grid.csv": (
@@ -113,3 +113,25 @@ def test_all_public_tables_become_cells() -> None:
     found = read_cells(str(data))
     assert len({cell.name for cell in found}) == len(found) > 200
     assert sum("_delay_p" in column for cell in found for column in cell.expected) > 300
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "limit", "options"),
+    [
+        ("pfifo(200)", "droptail", 200, {}),
+        ("pie(100p/5ms)", "pie", 100, {"ecn": True, "target_ms": 5}),
+        ("fq_codel(1q,1ms/20ms)", "codel", 10240, {"ecn": True, "target_ms": 1, "interval_ms": 20}),
+        ("red(400000b)", "red", 0, {"ecn": True, "min_packets": 100 / 3, "max_packets": 100.0}),
+    ],
+)
+def test_queues_with_parameters_are_read(
+    name: str, kind: str, limit: int, options: dict[str, object]
+) -> None:
+    found = queue_named(name)
+    assert found is not None
+    assert (found.kind, found.limit_packets, found.options) == (kind, limit, options)
+
+
+@pytest.mark.parametrize("name", ["cnq_codel_af", "pfifo", "pie(x)", ""])
+def test_unknown_queues_are_none(name: str) -> None:
+    assert queue_named(name) is None
