@@ -1,1 +1,1 @@
-"""Queues and marks: droptail to FQ-CoDel, and the place of DualPI2."""
+"""Queues and marks: droptail to FQ-CoDel, DualPI2, PI2, step."""
