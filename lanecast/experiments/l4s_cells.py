@@ -16,37 +16,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from lanecast.errors import UsageError
-from lanecast.experiments.config import Cross, Flow, Impairment, Link, NetworkPlan, QueueChoice, Run
+from lanecast.experiments.config import Cross, QueueChoice
+from lanecast.experiments.l4s_scenarios import FRAMING, ONE_CODEL, Label, dual, flow, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lanecast.experiments.config import Flow, NetworkPlan
 
 Rows = list[dict[str, str]]
 
 FOLDER = "l4s-reference"
-FRAMING = 14  # bytes: Ethernet header; 1448 of 1514 bytes are the 95.6 % of the origins' goodputs
-HOST_MS = (
-    0.1  # measured: srtt less base, queue and serialisation is 0.06 to 0.15 ms in the origins' one-flow runs
-)
 BEFORE_S = 60.0  # assumption: the origin says only that the counted time ends 2 s before the end of the test
-START_SPREAD_MS = (
-    100.0  # assumption: starts differ a little between seeds, as between an origin's repetitions
-)
-FORWARD_MS = 0.05  # how the base RTT is split: the bottleneck is next to the sender
-PACING: dict[str, Literal["off", "prague"]] = {
-    "prague": "prague",
-    "dctcp": "off",
-}  # the others as Linux TCP paces
-WINDOW_KBYTES = (
-    3145.728  # Linux: half of the 6 MiB of tcp_rmem; the one 500 Mbit/s, 80 ms Cubic cell shows it
-)
-CUBIC_ECN: Literal["not-ect", "ect0"] = "not-ect"  # what the L4STeam logs say of the coexistence run: ECN off
+# half of the 6 MiB of Linux's tcp_rmem; the one 500 Mbit/s, 80 ms Cubic cell shows it
+WINDOW_KBYTES = 3145.728
+CUBIC_LABEL: Label = "not-ect"  # what the L4STeam logs say of the coexistence run: ECN off
 UDP_FRAME = 1380  # bytes on the wire: packets a second of the origin's UDP flows at their rate
+LAWS = {"cubic": "linux_cubic"}
 
 # Linux of 2020: step 1 ms, target 15 ms, 10 % for the classic queue, as today.
-DUAL = QueueChoice("dualpi2", options={"profile": "linux-2020"})
-ONE_CODEL = QueueChoice("codel", limit_packets=10240, options={"ecn": True})
+DUAL = dual("linux-2020")
 NAMED = {
     "dualpi2": DUAL,
     "fq_codel_tst": ONE_CODEL,
@@ -56,7 +48,6 @@ NAMED = {
 }
 PARAMETRISED = re.compile(r"(fq_codel\(1q,|pfifo\(|pie\(|red\()(\d+)(?:ms|p|b)?(?:/(\d+)ms)?\)")
 RED_AVERAGE = 1000  # bytes; tc-red(8): avpkt
-LAWS = {"cubic": "linux_cubic"}
 
 
 @dataclass(slots=True)
@@ -77,16 +68,28 @@ def read_cells(data: str) -> list[Cell]:
         UsageError: a table is missing or has a row that cannot be understood.
     """
     folder = Path(data) / FOLDER
-    grid = list(_grid(_table(folder / "iperf_grid.csv")))
-    overload = list(_overload(_table(folder / "overload_grid.csv")))
-    _add_delays({cell.name: cell for cell in grid + overload}, _table(folder / "qdelay_summary.csv"))
+    grid = _cells(folder / "iperf_grid.csv", _grid)
+    overload = _cells(folder / "overload_grid.csv", _overload)
+    known = {cell.name: cell for cell in grid + overload}
+    _cells(folder / "qdelay_summary.csv", lambda rows: _add_delays(known, rows))
     return [
         *grid,
-        *_rtt_sweep(_table(folder / "rtt_independence.csv")),
-        *_pairs("fairness", _table(folder / "fairness_rtt.csv"), length_s=60),
-        *_pairs("unsafe", _table(folder / "fairness_rfc3168.csv"), length_s=40),
+        *_cells(folder / "rtt_independence.csv", _rtt_sweep),
+        *_cells(folder / "fairness_rtt.csv", lambda rows: _pairs("fairness", rows, length_s=60)),
+        *_cells(folder / "fairness_rfc3168.csv", lambda rows: _pairs("unsafe", rows, length_s=40)),
         *overload,
     ]
+
+
+def _cells(path: Path, read: Callable[[Rows], Iterable[Cell]]) -> list[Cell]:
+    """Return what a reader makes of a table; faults name the table."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(read(list(csv.DictReader(line for line in file if not line.startswith("#")))))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, ValueError, IndexError) as error:
+        raise UsageError(f"{path}: a row cannot be understood: {error!r}") from None
 
 
 def queue_named(name: str) -> QueueChoice | None:
@@ -109,64 +112,25 @@ def queue_named(name: str) -> QueueChoice | None:
             limit_kbytes=first / 1000,
             options={"ecn": True, "min_packets": most / 3, "max_packets": most},
         )
-    options = {"ecn": True, "target_ms": first, "interval_ms": second}
-    return QueueChoice("codel", limit_packets=10240, options=options)
+    options = ONE_CODEL.options | {"target_ms": first, "interval_ms": second}
+    return msgspec.structs.replace(ONE_CODEL, options=options)
 
 
-def _table(path: Path) -> Rows:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(line for line in file if not line.startswith("#")))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _plan(
-    name: str,
-    queue: QueueChoice,
-    rate: float,
-    flows: list[Flow],
-    *,
-    duration_s: float,
-    warmup_s: float,
-    cross: list[Cross] | None = None,
-) -> NetworkPlan:
-    return NetworkPlan(
-        cell=name,
-        run=Run("network", duration_s=duration_s, warmup_s=warmup_s, delays=True, save="none"),
-        link=Link(rate_mbps=rate, delay_ms=FORWARD_MS, overhead_bytes=FRAMING),
-        queue=queue,
-        impair=Impairment(jitter_ms=HOST_MS),
-        flow=flows,
-        cross=cross or [],
-    )
-
-
-def _flow(cc: str, rtt_ms: float, *, scaling: str = "", ecn: str = "", start_s: float = 0.0) -> Flow:
+def _flow(cc: str, rtt_ms: float, *, scaling: str = "", ecn: str = "") -> Flow:
+    """Return a flow of a table; `cc` may say after a hyphen whether it uses ECN."""
     law, _, suffix = cc.partition("-")
-    label: Literal["", "not-ect", "ect0", "ect1"] = ""
+    label: Label = ""
     if law in ("cubic", "reno"):
-        label = "ect0" if ecn == "classic ECN" or suffix == "ecn" else CUBIC_ECN
-    options: dict[str, float | str] = {}
+        label = "ect0" if ecn == "classic ECN" or suffix == "ecn" else CUBIC_LABEL
     if law == "dctcp":
         label = "ect1"  # its delays in the origin's log are those of the L queue
+    options: dict[str, float | str] = {}
     if scaling and law == "prague":
         mode, _, target = scaling.partition(", target ")
         options["rtt_scaling"] = mode
         if target:
             options["rtt_target_ms"] = float(target.removesuffix(" ms"))
-    return Flow(
-        LAWS.get(law, law),
-        rtt_ms=rtt_ms,
-        ecn=label,
-        recovery="rack-tlp",
-        handshake=True,
-        window_kbytes=WINDOW_KBYTES,
-        pacing=PACING.get(law, "linux"),
-        start_s=start_s,
-        start_spread_ms=START_SPREAD_MS,
-        options=options,
-    )
+    return flow(LAWS.get(law, law), rtt_ms, ecn=label, window_kbytes=WINDOW_KBYTES, options=options)
 
 
 def _grid(rows: Rows) -> Iterator[Cell]:
@@ -175,11 +139,13 @@ def _grid(rows: Rows) -> Iterator[Cell]:
     for row in rows:
         runs.setdefault(row["run"], []).append(row)
     for name, own in runs.items():
-        first = own[0]
+        queue = queue_named(own[0]["aqm"])
+        if queue is None:
+            continue
         flows = [_flow(row["cc"], float(row["base_rtt_ms"]), ecn=row["ecn"]) for row in own]
-        rate = float(first["rate_mbps"])
-        plan = _plan(name, NAMED[first["aqm"]], rate, flows, duration_s=40, warmup_s=20)
-        cell = Cell("grid", name, plan)
+        rate = float(own[0]["rate_mbps"])
+        made = plan(name, rate, queue, flows, duration_s=40, warmup_s=20)
+        cell = Cell("grid", name, made)
         for place, row in enumerate(own):
             cell.expected[f"flow{place}_mbps"] = float(row["goodput_mbps"])
             cell.expected[f"flow{place}_srtt_ms"] = float(row["srtt_mean_ms"])
@@ -191,8 +157,8 @@ def _rtt_sweep(rows: Rows) -> Iterator[Cell]:
     for row in rows:
         name = f"{row['test']} {row['rtt1_ms']}/{row['rtt2_ms']} ms"
         flows = [_flow(row[f"cc{k}"], float(row[f"rtt{k}_ms"]), scaling=row[f"scaling{k}"]) for k in (1, 2)]
-        plan = _plan(name, DUAL, 100, flows, duration_s=98, warmup_s=40)
-        yield Cell("rtt", name, plan, _goodputs(row))
+        made = plan(name, 100, DUAL, flows, duration_s=98, warmup_s=40)
+        yield Cell("rtt", name, made, _goodputs(row))
 
 
 def _pairs(table: str, rows: Rows, *, length_s: float) -> Iterator[Cell]:
@@ -205,8 +171,8 @@ def _pairs(table: str, rows: Rows, *, length_s: float) -> Iterator[Cell]:
         name = f"{table} {row['qdisc']} {row['rate_mbps']} {' '.join(names)}"
         flows = [_flow(row[f"cc{k}"], float(row[f"rtt{k}_ms"]), scaling="none") for k in (1, 2)]
         duration = BEFORE_S + length_s
-        plan = _plan(name, queue, float(row["rate_mbps"]), flows, duration_s=duration, warmup_s=BEFORE_S)
-        yield Cell(table, name, plan, _goodputs(row))
+        made = plan(name, float(row["rate_mbps"]), queue, flows, duration_s=duration, warmup_s=BEFORE_S)
+        yield Cell(table, name, made, _goodputs(row))
 
 
 def _goodputs(row: dict[str, str]) -> dict[str, float]:
@@ -222,13 +188,11 @@ def _overload(rows: Rows) -> Iterator[Cell]:
     for (protection, marking, each), own in runs.items():
         name = f"protection {protection}% load {marking} {each}M"
         kinds = marking.split("+")
-        queue = QueueChoice(
-            "dualpi2", options={"profile": "linux-2020", "classic_protection": int(protection)}
-        )
+        queue = dual("linux-2020", classic_protection=int(protection))
         cross = [_udp(float(each), kind) for kind in kinds]
         flows = [_flow("prague", 20), _flow("cubic", 20)]
-        plan = _plan(name, queue, 100, flows, duration_s=20, warmup_s=10, cross=cross)
-        cell = Cell("overload", name, plan)
+        made = plan(name, 100, queue, flows, duration_s=20, warmup_s=10, cross=cross)
+        cell = Cell("overload", name, made)
         for row in own:
             number = _overload_flow(row["flow"], kinds)
             if number < len(flows):
@@ -240,9 +204,9 @@ def _overload(rows: Rows) -> Iterator[Cell]:
 
 
 def _udp(rate: float, kind: str) -> Cross:
-    share = (UDP_FRAME - FRAMING) / UDP_FRAME
+    size = UDP_FRAME - FRAMING
     label: Literal["not-ect", "ect0", "ect1"] = kind  # type: ignore[assignment]
-    return Cross("constant", rate_mbps=rate * share, packet_bytes=UDP_FRAME - FRAMING, ecn=label)
+    return Cross("constant", rate_mbps=rate * (size / UDP_FRAME), packet_bytes=size, ecn=label)
 
 
 def _overload_flow(flow: str, kinds: list[str]) -> int:
@@ -252,8 +216,8 @@ def _overload_flow(flow: str, kinds: list[str]) -> int:
     return 2 + kinds.index(flow.removeprefix("udp-") if flow != "udp" else "not-ect")
 
 
-def _add_delays(cells: dict[str, Cell], rows: Rows) -> None:
-    """Add the kernel's own per-packet queueing delays to the cells of the same run."""
+def _add_delays(cells: dict[str, Cell], rows: Rows) -> Iterator[Cell]:
+    """Add the kernel's own per-packet queueing delays to the cells of the same run; yield those cells."""
     for row in rows:
         overload = row["experiment"] == "overload"
         cell = cells.get(row["run"] if overload else row["run"].split()[-1])
@@ -263,8 +227,9 @@ def _add_delays(cells: dict[str, Cell], rows: Rows) -> None:
         number = _overload_flow(row["flow"], kinds) if overload else _grid_flow(cell, row)
         for percent in (50, 99):
             cell.expected[f"flow{number}_delay_p{percent}_ms"] = float(row[f"p{percent}_ms"])
+        yield cell
 
 
 def _grid_flow(cell: Cell, row: dict[str, str]) -> int:
     law = LAWS.get(row["flow"], row["flow"])
-    return next(place for place, flow in enumerate(cell.plan.flow) if flow.congestion == law)
+    return [one.congestion for one in cell.plan.flow].index(law)

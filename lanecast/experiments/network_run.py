@@ -131,7 +131,7 @@ class NetworkRun:
         return row
 
     def _delays(self, columns: Columns) -> Row:
-        """Return each flow's smoothed RTT, queueing delay (over all hops) and marked share of packets.
+        """Return each flow's smoothed RTT, queueing delay (of all hops together), marks and share of packets dropped.
 
         Cross traffic counts as further flows.
         """

@@ -44,13 +44,9 @@ class DualPi2(PiQueue):
         stream: Stream,
         *,
         profile: str = "linux",
-        limit_packets: int = 0,
-        limit_bytes: int = 0,
         classifier: Classifier | None = None,
         **changes: Any,
     ) -> None:
-        limits = {"limit": limit_packets, "memlimit": limit_bytes}
-        changes |= {name: value for name, value in limits.items() if value != 0}
         self.low = Fifo()
         self.classic = Fifo()
         self.classifier = classifier

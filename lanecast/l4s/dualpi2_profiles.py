@@ -199,6 +199,7 @@ PROFILES: dict[str, Settings] = {
     ),
 }
 NAMES = tuple(field.name for field in fields(Settings))
+ALIASES = {"limit_packets": "limit", "limit_bytes": "memlimit"}  # as other queues call them; 0: the profile's
 DERIVED = ("max_rtt", "typical_rtt", "link_bps")  # not settings themselves; settings follow from them
 
 
@@ -213,6 +214,9 @@ def settings_of(profile: str, base: Settings | None = None, **changes: Any) -> S
     """
     if profile not in PROFILES:
         raise ValueError(f"DualPI2: profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+    changes = {
+        ALIASES.get(name, name): value for name, value in changes.items() if name not in ALIASES or value
+    }
     derived: dict[str, Any] = {}
     if "max_rtt" in changes or "typical_rtt" in changes:
         derived |= gains_of_tc(changes.pop("max_rtt", 0), changes.pop("typical_rtt", 0))

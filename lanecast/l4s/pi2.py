@@ -13,7 +13,7 @@ import cython
 
 from lanecast.l4s.classifier import MASKS
 from lanecast.l4s.coupling import PiQueue
-from lanecast.l4s.dualpi2_profiles import DERIVED, Settings, settings_of
+from lanecast.l4s.dualpi2_profiles import ALIASES, DERIVED, Settings, settings_of
 from lanecast.transport.rng import Stream
 from lanecast.transport.stage import Packet
 from lanecast.transport.units import Ns
@@ -32,12 +32,8 @@ class Pi2(PiQueue):
         stream: Stream,
         *,
         profile: str = "linux",
-        limit_packets: int = 0,
-        limit_bytes: int = 0,
         **changes: Any,
     ) -> None:
-        limits = {"limit": limit_packets, "memlimit": limit_bytes}
-        changes |= {name: value for name, value in limits.items() if value != 0}
         super().__init__(stream, _settings(profile, None, changes))
 
     def configure(self, now: Ns, **changes: Any) -> None:
@@ -89,6 +85,6 @@ class Pi2(PiQueue):
 
 def _settings(profile: str, base: Settings | None, changes: dict[str, Any]) -> Settings:
     for name in changes:
-        if name not in PI2_NAMES and name not in DERIVED:
+        if name not in (*PI2_NAMES, *DERIVED, *ALIASES):
             raise ValueError(f"PI2 has no setting {name!r}; known: {', '.join((*PI2_NAMES, *DERIVED))}")
     return settings_of(profile, base, **changes)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,15 +15,8 @@ from lanecast.traces.files import dump_trace
 
 
 @pytest.fixture(scope="module")
-def task() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "generators_task.py"
-    spec = importlib.util.spec_from_file_location("benchmark_generators_task", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def task(benchmark_program: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_program("generators_task")
 
 
 @pytest.mark.parametrize(

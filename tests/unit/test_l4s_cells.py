@@ -8,7 +8,8 @@ import pytest
 
 from lanecast.errors import UsageError
 from lanecast.experiments.build_network import build_network
-from lanecast.experiments.l4s_cells import FOLDER, HOST_MS, Cell, queue_named, read_cells
+from lanecast.experiments.l4s_cells import FOLDER, Cell, queue_named, read_cells
+from lanecast.experiments.l4s_scenarios import HOST_MS
 
 TABLES = {
     "iperf_grid.csv": (
@@ -102,6 +103,14 @@ def test_cells_can_be_built(cells: dict[str, Cell]) -> None:
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"iperf_grid\.csv: cannot be read"):
+        read_cells(str(tmp_path))
+
+
+def test_a_row_that_makes_no_sense_is_named_with_its_table(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    for name, text in TABLES.items():
+        (tmp_path / FOLDER / name).write_text(text.replace("10,15,prague", "ten,15,prague"))
+    with pytest.raises(UsageError, match=r"rtt_independence\.csv: .*'ten'"):
         read_cells(str(tmp_path))
 
 

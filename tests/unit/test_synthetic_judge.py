@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import sys
 from argparse import Namespace
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -19,15 +17,8 @@ REAL = {"ks": 0.0, "cov": 0.5, "acf_10s": 0.4, "outage_share": 0.10, "outage_mea
 
 
 @pytest.fixture(scope="module")
-def judge() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "generators.py"
-    spec = importlib.util.spec_from_file_location("benchmark_generators", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def judge(benchmark_program: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_program("generators")
 
 
 @pytest.mark.parametrize(
