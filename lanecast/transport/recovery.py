@@ -165,9 +165,9 @@ class Recovery(Flight):
             self.loss_time = _NEVER
         # A late packet may be named only by a later ACK, where more than four ranges are open.
         self._unnamed += seen.received - seen.acked_packets
-        if self.lost_head is None or self._unnamed < 0:
+        if self._unnamed < 0:
             self._unnamed = 0
-        elif self._unnamed > 0:
+        elif self._unnamed > 0 and self.lost_head is not None:
             self._find_spurious(ack)
         seen.in_flight = self.in_flight
         return seen.acked > 0 or seen.ce > 0
